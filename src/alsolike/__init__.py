@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from alsolike.models.als.config import ALSConfig
     from alsolike.models.als.train import fold_in, fold_in_items, loss
     from alsolike.models.baselines.popularity import fit_popularity
+    from alsolike.models.blend.config import BlendConfig
     from alsolike.models.bundle.io import load, save
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.fit import fit, iterate
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALSConfig",
     "AlsolikeError",
+    "BlendConfig",
     "EASEConfig",
     "FactorModel",
     "Interactions",
@@ -123,6 +125,7 @@ _MODULES = {
     "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
+    "models.blend.config": ("BlendConfig",),
     "models.bundle.io": ("load", "save"),
     "models.als.config": ("ALSConfig",),
     "models.linear.ease": ("EASEConfig",),

@@ -16,8 +16,10 @@ from alsolike.models.als.train import fit
 from alsolike.models.base import Contributions, FittedModel, Floats, Recommender
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, RandomModel, fit_random
+from alsolike.models.blend.config import BlendConfig
 from alsolike.models.bundle.io import load, save
 from alsolike.models.factor_model import FactorModel
+from alsolike.models.family import TrainingData
 from alsolike.models.linear.ease import EASEConfig, EASEModel, fit_ease
 from alsolike.models.linear.sparse import (
     SparseLinearConfig,
@@ -27,7 +29,7 @@ from alsolike.models.linear.sparse import (
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.neighbours.model import ItemKNNModel
-from alsolike.models.registry import family_of_model, trained
+from alsolike.models.registry import family_named, family_of_model, trained
 from alsolike.testing import CONTRACT, tiny_likes, tiny_model
 
 Fit = Callable[[Interactions], Recommender]
@@ -74,6 +76,10 @@ def fit_seeded_random(train: Interactions) -> RandomModel:
     return fit_random(train, RandomConfig(seed=1))
 
 
+def fit_blend(train: Interactions) -> FittedModel:
+    return family_named("blend").fit(TrainingData(train), BlendConfig())
+
+
 FITS = [
     fit_als,
     fit_als_cg,
@@ -85,6 +91,7 @@ FITS = [
     fit_denoising,
     fit_neighbourhoods,
     fit_neighbourhoods_of_weights,
+    fit_blend,
     fit_seeded_random,
 ]
 # A model that learns nothing, or solves new people in another way than those of its training.

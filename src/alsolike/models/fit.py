@@ -163,6 +163,8 @@ def _check_start(start: Any, config: Any) -> None:
 
 
 def _data(likes: Any) -> TrainingData:
+    if isinstance(likes, TrainingData):
+        return likes
     if sp.issparse(likes):
         return TrainingData(Interactions.from_matrix(likes))
     expect_interactions(likes)

@@ -31,7 +31,7 @@ FAMILIES: list[Family] = [
     PopularityFamily(),
     RandomFamily(),
     FactorsFamily(),
-]
+]  # and blends, which `alsolike.models` adds: they look their members up here
 
 _GROUP = "alsolike.families"
 _SWEEPS = "known.sweeps"  # next to the arrays of a model inside another
@@ -166,13 +166,20 @@ def pack_inside(label: str, model: FittedModel) -> dict[str, npt.NDArray[Any]]:
 
 
 def unpack_inside(
-    label: str, arrays: BundleArrays, known: Known, settings: Mapping[str, Any]
+    label: str,
+    arrays: BundleArrays,
+    known: Known,
+    settings: Mapping[str, Any],
+    *,
+    compares: bool = False,
 ) -> FittedModel:
-    """Build the model that `pack_inside` packed, with these settings."""
+    """Build the model that `pack_inside` packed, with these settings.
+
+    `compares`: what `known` has of similar items is that of this model.
+    """
     family, inner = family_of_settings(settings), arrays.inside(label)
     sweeps = int(inner.within(_SWEEPS, np.int64, 1)[0])
-    own = replace(
-        known, settings=settings, factors=None, sweeps=sweeps, name=family.name,
-        similarity_config=USUAL_SIMILARITY, stored_evidence=None,
-    )  # fmt: skip
+    own = replace(known, settings=settings, factors=None, sweeps=sweeps, name=family.name)
+    if not compares:
+        own = replace(own, similarity_config=USUAL_SIMILARITY, stored_evidence=None)
     return family.unpack(inner, own)

@@ -21,6 +21,7 @@ from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.views.figures.learning_curves import best_curve, to_page, to_png, to_svg
 from alsolike.views.figures.marks import Spec
 from alsolike.views.gallery import Gallery
+from alsolike.views.labels import flat_settings
 from alsolike.views.report import ReportContent, report_html
 
 FILES = (
@@ -163,7 +164,7 @@ def report_content(
         about_families=list(filter(None, [outcome.tried, f"{found.families}"])),
         chosen=[
             (name.replace("_", " "), f"{value}")
-            for name, value in outcome.chosen.to_settings().items()
+            for name, value in flat_settings(outcome.chosen.to_settings())
             if value is not None
         ],
         similar_scores=compared.table(),

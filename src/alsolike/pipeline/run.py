@@ -19,6 +19,7 @@ from alsolike.evaluation.holdout_report import HoldoutReport, holdout_report
 from alsolike.evaluation.item_to_item.agreement import Features
 from alsolike.evaluation.item_to_item.unseen_users import folds_of, unseen_users
 from alsolike.models.base import FittedModel, compares_items
+from alsolike.models.family import TrainingData
 from alsolike.models.fit import fit
 from alsolike.models.registry import family_of
 from alsolike.pipeline.job import Job, ResolvedJob, resolve
@@ -51,6 +52,7 @@ from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
 from alsolike.tuning.budget.budget import Budget
 from alsolike.tuning.budget.memory_forecast import MemoryForecast, at_once, forecast, largest
 from alsolike.tuning.candidate_families import Lineup
+from alsolike.tuning.execution.combinations import expected_combinations, memory_of_stage
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import Preset
 from alsolike.tuning.search import search
@@ -83,6 +85,17 @@ class Prepared:
     def may_be_chosen(self) -> list[Any]:
         """The configurations of these trainings and of the other candidates."""
         return [*(trial.config for trial in self.expected), *self.lineup.candidates]
+
+    @property
+    def combined(self) -> list[Any]:
+        """About the largest model made of the best of these, if there are any."""
+        data, train = TrainingData(self.split.train), self.split.train
+        return expected_combinations(
+            self.lineup.combined,
+            self.may_be_chosen,
+            data,
+            lambda one: family_of(one).cost(one, train.n_users, train.n_items),
+        )[:1]
 
 
 def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
@@ -291,16 +304,19 @@ def refit(
 def forecast_memory(resolved: ResolvedJob, prepared: Prepared) -> MemoryForecast:
     """Forecast the peak memory of the rest of the job."""
     preset, lineup, threads = prepared.preset, prepared.lineup, resolved.engine.threads
-    configs = prepared.may_be_chosen
+    configs, combined = prepared.may_be_chosen, prepared.combined
     return forecast(
         prepared.kept,
-        [*configs, *similar_configs(configs, prepared.split.train)],
+        [*configs, *combined, *similar_configs(configs, prepared.split.train)],
         points=len(prepared.expected) * len(preset.sweeps) * (1 + len(preset.beside)),
         test_users=len(prepared.split.test_users),
         folds=folds_of(prepared.kept),
         shelf=_LIST_LENGTH,
         threads=threads,
-        baselines=at_once(prepared.split.train, [*lineup.baselines, *lineup.candidates], threads),
+        baselines=max(
+            at_once(prepared.split.train, [*lineup.baselines, *lineup.candidates], threads),
+            memory_of_stage(combined, prepared.split, threads),
+        ),
         workers=resolved.job.search.workers,
     )
 
@@ -328,7 +344,7 @@ def search_settings(
             points=len(prepared.expected) * len(preset.sweeps),
             scores=len(prepared.split.test_users) * prepared.kept.n_items,
             similar=folds * len(finalists) * prepared.kept.n_items**2,
-            model=largest(prepared.split.train, prepared.may_be_chosen),
+            model=largest(prepared.split.train, [*prepared.may_be_chosen, *prepared.combined]),
         )
         # Threads never gain all that their number says.
         share = 1 / max(0.75 * resolved.engine.threads, 1.0)
@@ -352,6 +368,7 @@ def search_settings(
             sweeps=preset.sweeps,
             candidates=lineup.candidates,
             baselines=lineup.baselines,
+            combined=lineup.combined,
             ledger=ledger,
             workers=job.search.workers,
             engine=resolved.engine,

@@ -33,6 +33,8 @@ _BYTES_PER_LIKE = 60
 _BYTES_PER_WEIGHT = 40
 # Most items for which a search tries them by default: a training takes minutes.
 _MOST_ITEMS = 100_000
+# Up to so many, EASE is tried, which regresses each item on all others.
+_FEWEST_ITEMS = 10_000
 # Neighbours in a search of at most so many items, and of more.
 _NEIGHBOURS = ((50_000, 200), (200_000, 100))
 _FEWEST = 48
@@ -294,8 +296,15 @@ class SparseLinearFamily(Family):
         ]
 
     def is_tried(self, data: TrainingData) -> bool:
-        """Return True up to 100,000 items."""
-        return data.interactions.n_items <= _MOST_ITEMS
+        """Return True where there are too many items for EASE, up to 100,000."""
+        return _FEWEST_ITEMS < data.interactions.n_items <= _MOST_ITEMS
+
+    def why_tried(self, data: TrainingData) -> str:
+        """Compare the items with the limits."""
+        return (
+            f"since {data.interactions.n_items:,} items are more than {_FEWEST_ITEMS:,} and at most "
+            f"{_MOST_ITEMS:,}"
+        )
 
     def code(self, config: SparseLinearConfig, train: Interactions) -> tuple[Any, ...]:
         """Return one key: all settings need the same code."""

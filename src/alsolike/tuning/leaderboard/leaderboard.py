@@ -233,7 +233,7 @@ class SearchResult:
             shared = ", ".join(
                 f"{name} {value}"
                 for name, value in row.config.to_settings().items()
-                if name not in varying and value != usual[name]
+                if name not in varying and value != usual.get(name)
             )
             if shared:
                 yield f"Shared by all {family} runs: {shared}; all other settings are defaults."
