@@ -291,10 +291,13 @@ def test_the_family_adds_up_what_its_members_need():
     assert family.cost(PAIR, 60, 40) == sum(costs)
     assert family.memory(data, PAIR, 2) >= each[0].memory(data, ALS, 2)
     code = family.code(PAIR, LIKES)
-    assert code == (("als", each[0].code(ALS, LIKES)),)
-    assert family_of(family.small(code)).name == "als"
-    assert list(family.kernels(PAIR)) == list(each[0].kernels(ALS))
-    assert family.code(BlendConfig(members=(KNN, EASE)), LIKES) is None
+    assert code == tuple(
+        (one.name, one.code(c, LIKES)) for one, c in zip(each, PAIR.members, strict=True)
+    )
+    assert family.small(code).names == ("als", "item-knn")
+    assert list(family.kernels(PAIR)) == [
+        kernel for one, c in zip(each, PAIR.members, strict=True) for kernel in one.kernels(c)
+    ]
     assert family.beside_items(TRIPLE) == ALS
     assert family.compared_by(BlendConfig(members=(EASE, KNN))) == "cosine"
 

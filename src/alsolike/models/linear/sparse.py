@@ -301,10 +301,8 @@ class SparseLinearFamily(Family):
 
     def why_tried(self, data: TrainingData) -> str:
         """Compare the items with the limits."""
-        return (
-            f"since {data.interactions.n_items:,} items are more than {_FEWEST_ITEMS:,} and at most "
-            f"{_MOST_ITEMS:,}"
-        )
+        n_items = data.interactions.n_items
+        return f"since {n_items:,} items are more than {_FEWEST_ITEMS:,}, at most {_MOST_ITEMS:,}"
 
     def code(self, config: SparseLinearConfig, train: Interactions) -> tuple[Any, ...]:
         """Return one key: all settings need the same code."""
