@@ -131,6 +131,18 @@ def test_items_that_must_not_be_listed_remain_so_and_take_no_part():
     assert np.isneginf(found[2]).all()
 
 
+def test_rows_are_ranked_in_parts_where_there_are_many_items(monkeypatch):
+    model = al.fit(tiny_likes(300, 44), PAIR)
+    whole = recommend(model, k=44)
+    pairs = al.scores(model, ["user 3", "user 290"], ["a0", "é1"])
+    monkeypatch.setattr("alsolike.recommending.ranking.score_blocks._WHOLE", 44 * 7)
+    monkeypatch.setattr("alsolike.recommending.ranking.score_blocks._FEWEST", 1)
+    monkeypatch.setattr("alsolike.models.blend.standardized._BLOCK", 44 * 3)
+    monkeypatch.setattr("alsolike.models.blend.standardized._FEWEST_ROWS", 1)
+    same(recommend(model, k=44), whole)
+    same(al.scores(model, ["user 3", "user 290"], ["a0", "é1"]), pairs)
+
+
 def test_no_byte_depends_on_blocks_threads_or_what_is_kept():
     likes = tiny_likes(300, 44)
     model, kept = al.fit(likes, TRIPLE), al.fit(TrainingData(likes, Memo()), TRIPLE)
