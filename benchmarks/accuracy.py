@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from _side_by_side import hu2008
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.models.als import gramian_basis, half_sweep
@@ -72,7 +73,7 @@ def main() -> int:
     }
     for name, limits in ways.items():
         parts = [
-            errors(data, ALSConfig(factors=f, alpha=a, regularization=lam), limits)
+            errors(data, hu2008(factors=f, alpha=a, regularization=lam), limits)
             for f, a, lam in itertools.product(FACTORS, ALPHAS, LAMBDAS)
         ]
         gains, lost = np.concatenate(parts).T

@@ -40,6 +40,7 @@ from _side_by_side import (
     Row,
     arguments,
     held,
+    hu2008,
     listed,
     own_peak,
     peak_alone,
@@ -58,7 +59,7 @@ from alsolike.models.als.interop import peer_values, to_peer
 from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import fit, iterate, loss
 
-BASE = ALSConfig(alpha=10.0, regularization=1.0)
+BASE = hu2008()
 SOLVERS = typing.get_args(typing.get_type_hints(ALSConfig)["solver"])
 OURS = (*SOLVERS, *(f"{solver}+momentum" for solver in SOLVERS))
 FACTORS = "10,20,40,64,80,120,128,256"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
     from alsolike.data.merge import joined
     from alsolike.data.reading.read import read
+    from alsolike.data.splitting.folds import split_folds
     from alsolike.data.splitting.split import Split
     from alsolike.data.splitting.splitters import (
         hold_out,
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
     )
     from alsolike.data.splitting.unseen_users import hold_out_unseen_users
     from alsolike.errors import AlsolikeError
+    from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
     from alsolike.models.als.config import ALSConfig
     from alsolike.models.als.train import fold_in, fold_in_items, loss
     from alsolike.models.baselines.popularity import fit_popularity
+    from alsolike.models.blend.config import BlendConfig
     from alsolike.models.bundle.io import load, save
-    from alsolike.models.ease import EASEConfig
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.fit import fit, iterate
+    from alsolike.models.linear.ease import EASEConfig
+    from alsolike.models.linear.sparse import SparseLinearConfig
     from alsolike.models.neighbours.config import ItemKNNConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALSConfig",
     "AlsolikeError",
+    "BlendConfig",
     "EASEConfig",
     "FactorModel",
     "Interactions",
@@ -63,9 +68,11 @@ __all__ = [
     "Range",
     "Searching",
     "SimilarityConfig",
+    "SparseLinearConfig",
     "Split",
     "Table",
     "evaluate",
+    "evaluate_folds",
     "expand",
     "explain",
     "filter_counts",
@@ -94,6 +101,7 @@ __all__ = [
     "similar",
     "similar_to_set",
     "similar_users",
+    "split_folds",
     "why_similar",
     "with_similarity",
 ]
@@ -103,6 +111,7 @@ _MODULES = {
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),
     "data.reading.read": ("read",),
+    "data.splitting.folds": ("split_folds",),
     "data.splitting.split": ("Split",),
     "data.splitting.splitters": (
         "hold_out",
@@ -113,11 +122,14 @@ _MODULES = {
     ),
     "data.splitting.unseen_users": ("hold_out_unseen_users",),
     "errors": ("AlsolikeError",),
+    "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
+    "models.blend.config": ("BlendConfig",),
     "models.bundle.io": ("load", "save"),
     "models.als.config": ("ALSConfig",),
-    "models.ease": ("EASEConfig",),
+    "models.linear.ease": ("EASEConfig",),
+    "models.linear.sparse": ("SparseLinearConfig",),
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.neighbours.config": ("ItemKNNConfig",),

@@ -14,7 +14,7 @@ import pytest
 from alsolike.cli.group import main
 from alsolike.cli.syntax import as_typed
 from alsolike.models.als.config import ALSConfig
-from alsolike.models.ease import EASEConfig
+from alsolike.models.linear.ease import EASEConfig
 from alsolike.models.neighbours.config import ItemKNNConfig
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "alsolike"

@@ -31,8 +31,8 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, fit_random
-from alsolike.models.ease import EASEConfig, fit_ease
 from alsolike.models.factor_model import FactorModel
+from alsolike.models.linear.ease import EASEConfig, fit_ease
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 

@@ -16,13 +16,20 @@ from alsolike.models.als.train import fit
 from alsolike.models.base import Contributions, FittedModel, Floats, Recommender
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, RandomModel, fit_random
+from alsolike.models.blend.config import BlendConfig
 from alsolike.models.bundle.io import load, save
-from alsolike.models.ease import EASEConfig, EASEModel, fit_ease
 from alsolike.models.factor_model import FactorModel
+from alsolike.models.family import TrainingData
+from alsolike.models.linear.ease import EASEConfig, EASEModel, fit_ease
+from alsolike.models.linear.sparse import (
+    SparseLinearConfig,
+    SparseLinearModel,
+    fit_sparse_linear,
+)
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.neighbours.model import ItemKNNModel
-from alsolike.models.registry import family_of_model, trained
+from alsolike.models.registry import family_named, family_of_model, trained
 from alsolike.testing import CONTRACT, tiny_likes, tiny_model
 
 Fit = Callable[[Interactions], Recommender]
@@ -52,8 +59,25 @@ def fit_all_on_all(train: Interactions) -> EASEModel:
     return fit_ease(train, EASEConfig(regularization=10.0))
 
 
+def fit_denoising(train: Interactions) -> EASEModel:
+    return fit_ease(train, EASEConfig(regularization=10.0, dropout=0.3, values="bm25"))
+
+
+def fit_neighbourhoods(train: Interactions) -> SparseLinearModel:
+    return fit_sparse_linear(train, SparseLinearConfig(regularization=5.0, neighbours=12))
+
+
+def fit_neighbourhoods_of_weights(train: Interactions) -> SparseLinearModel:
+    config = SparseLinearConfig(regularization=2.0, neighbours=7, dropout=0.2, values="tf-idf")
+    return fit_sparse_linear(train, config)
+
+
 def fit_seeded_random(train: Interactions) -> RandomModel:
     return fit_random(train, RandomConfig(seed=1))
+
+
+def fit_blend(train: Interactions) -> FittedModel:
+    return family_named("blend").fit(TrainingData(train), BlendConfig())
 
 
 FITS = [
@@ -64,6 +88,10 @@ FITS = [
     fit_knn_cosine,
     fit_knn_bm25,
     fit_all_on_all,
+    fit_denoising,
+    fit_neighbourhoods,
+    fit_neighbourhoods_of_weights,
+    fit_blend,
     fit_seeded_random,
 ]
 # A model that learns nothing, or solves new people in another way than those of its training.

@@ -153,7 +153,7 @@ def test_fold_in_of_known_likes(name):
         assert table["item"].tolist() == known["item"].tolist()
         assert table["basis"].tolist() == known["basis"].tolist()
         np.testing.assert_allclose(
-            table["score"], known["score"], atol=1e-3 if name == "als" else 0
+            table["score"], known["score"], atol={"als": 1e-3, "blend": 1e-5}.get(name, 0)
         )
         may_appear = np.ones(len(model.items), dtype=bool)
         found = recommend_row_for_likes(model, rows, values.tolist(), may_appear, 50)
@@ -283,7 +283,7 @@ def test_scores_of_items_that_are_not_finite_are_an_error_with_both_names():
         recommend_one(broken, "u", exclude_seen=False)
 
 
-@pytest.mark.parametrize("name", ["als", "item-knn", "ease"])
+@pytest.mark.parametrize("name", ["als", "item-knn", "ease", "blend"])
 def test_parts_add_up_to_the_score(name):
     model = MODELS[name]
     assert isinstance(model, Explains)
@@ -298,19 +298,21 @@ def test_parts_add_up_to_the_score(name):
             if basis == "popularity":
                 continue
             n_explained += 1
-            assert why.parts.column_names[-4:] == ("value", "pull", "similarity", "contribution")
+            between = why.members or ("pull", "similarity")
+            assert why.parts.column_names[-4:] == ("value", *between, "contribution")
             assert len(why.parts) == len(LIKES.user_items[[row]].data)
             assert why.score == pytest.approx(why.parts["contribution"].sum())
-            assert why.score == pytest.approx(score, abs=1e-3 if name == "als" else 1e-6)
-            products = why.parts["pull"] * why.parts["similarity"]
-            np.testing.assert_allclose(why.parts["contribution"], products)
+            assert why.score == pytest.approx(score, abs=1e-3 if name == "als" else 1e-5)
+            first, second = (why.parts[column] for column in between)
+            expected = first + second if why.members else first * second
+            np.testing.assert_allclose(why.parts["contribution"], expected, atol=1e-15)
             disliked = why.parts["value"] < 0
             assert not why.parts["contribution"][disliked].any()
             assert why.dislikes == disliked.sum()
     assert n_explained > 9
 
 
-@pytest.mark.parametrize("name", ["als", "item-knn", "ease"])
+@pytest.mark.parametrize("name", ["als", "item-knn", "ease", "blend"])
 def test_all_targets_at_once_are_explained_as_each(name):
     model = MODELS[name]
     stored = slice(*LIKES.user_items.indptr[:2])

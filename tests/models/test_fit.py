@@ -10,9 +10,9 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.models.baselines.popularity import PopularityConfig
 from alsolike.models.baselines.random import RandomConfig
-from alsolike.models.ease import fit_ease
 from alsolike.models.family import TrainingData
 from alsolike.models.fit import config_for
+from alsolike.models.linear.ease import fit_ease
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.registry import family_named, names, trained
 from alsolike.testing import tiny_likes
@@ -26,7 +26,7 @@ def scores_of(model):
 
 def test_als_is_fitted_where_nothing_is_said():
     plain = al.fit(LIKES, iterations=1)
-    assert (plain.name, plain.factors) == ("als", 64)
+    assert (plain.name, plain.factors) == ("als", 256)
     assert scores_of(plain) == scores_of(al.fit(LIKES, al.ALSConfig(iterations=1)))
     few = al.fit(LIKES, factors=4, iterations=2, alpha=3.0)
     assert scores_of(few) == scores_of(
@@ -76,7 +76,7 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
     [
         ((), {"factor": 3}, "'als' has no setting 'factor'. Did you mean factors? Settings of als"),
         ((), {"family": "item-knn", "factors": 3}, "'factors'. It is a setting of als. Sett"),
-        ((), {"family": "ease", "neighbours": 3}, "'neighbours'. It is a setting of item-knn."),
+        ((), {"family": "ease", "neighbours": 3}, "It is a setting of item-knn and sparse-linear."),
         (
             (),
             {"family": "popularity", "seed": 3},

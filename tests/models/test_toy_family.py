@@ -22,14 +22,14 @@ from alsolike.web.serving.state_store import Store
 from command import fine, refused
 from forged import rewrite
 from serving import client_of, settings_of, wait_for
-from toy_blend import BlendConfig, BlendFamily
 from toy_family import CoCountsConfig, CoCountsFamily
+from toy_pair import PairConfig, PairFamily
 
 LIKES = tiny_likes(60, 40)
 EVERYTHING = slice(None)
 OTHER = {  # not the defaults
     "co-counts": {"damping": 0.25},
-    "blend": {
+    "pair": {
         "first": al.EASEConfig(regularization=50.0),
         "second": CoCountsConfig(),
         "weight": 0.3,
@@ -37,9 +37,9 @@ OTHER = {  # not the defaults
 }
 
 
-@pytest.fixture(params=[CoCountsFamily, BlendFamily], ids=["co-counts", "blend"])
+@pytest.fixture(params=[CoCountsFamily, PairFamily], ids=["co-counts", "pair"])
 def family(request):
-    added = [CoCountsFamily(), BlendFamily()]
+    added = [CoCountsFamily(), PairFamily()]
     FAMILIES.extend(added)
     yield next(one for one in added if isinstance(one, request.param))
     for one in added:
@@ -169,7 +169,7 @@ def test_the_verbs_take_it(family, bundle, tmp_path):
     ]
     table = tmp_path / "likes.csv"
     table.write_text("user,item\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    made, setting = tmp_path / "made", "weight=0.7" if family.name == "blend" else "damping=0.7"
+    made, setting = tmp_path / "made", "weight=0.7" if family.name == "pair" else "damping=0.7"
     fine("fit", table, "--family", family.name, "--set", setting, "--to", made, "--quiet")
     assert al.load(made).settings[setting.partition("=")[0]] == 0.7
     assert "has no setting" in refused(
@@ -252,10 +252,10 @@ def test_a_damaged_or_forged_bundle_is_refused(model, bundle):
     ],
 )
 def test_forged_settings_inside_of_others_are_refused(forged, message, tmp_path):
-    added = BlendFamily()
+    added = PairFamily()
     FAMILIES.append(added)
     try:
-        al.save(al.fit(LIKES, family="blend"), tmp_path / "model")
+        al.save(al.fit(LIKES, family="pair"), tmp_path / "model")
         rewrite(tmp_path / "model", lambda stated: stated["settings"].update(forged))
         with pytest.raises(BundleError, match=message):
             al.load(tmp_path / "model")
@@ -264,7 +264,7 @@ def test_forged_settings_inside_of_others_are_refused(forged, message, tmp_path)
 
 
 def with_nan(model):
-    if isinstance(model.config, BlendConfig):
+    if isinstance(model.config, PairConfig):
         factors = model.first.user_factors.copy()
         factors[0, 0] = np.nan
         return replace(model, first=replace(model.first, user_factors=factors))
@@ -274,15 +274,16 @@ def with_nan(model):
 
 
 def test_a_model_inside_of_another_has_its_sweeps_and_its_own_names(tmp_path):
-    added = BlendFamily()
+    added = PairFamily()
     FAMILIES.append(added)
     try:
-        inner = BlendConfig(first=al.ALSConfig(factors=2, iterations=3), second=al.EASEConfig())
-        config = BlendConfig(first=inner, second=al.ALSConfig(factors=3, iterations=2))
+        inner = PairConfig(first=al.ALSConfig(factors=2, iterations=3), second=al.EASEConfig())
+        config = PairConfig(first=inner, second=al.ALSConfig(factors=3, iterations=2))
         model = al.fit(LIKES, config)
         al.save(model, tmp_path / "model")
         loaded = al.load(tmp_path / "model")
-        assert loaded.config == config
+        assert loaded.config == model.config
+        assert model.config.second == config.second.for_table(LIKES)
         assert (loaded.first.first.sweeps, loaded.second.sweeps) == (3, 2)
         assert (
             loaded.scores(EVERYTHING, EVERYTHING).tobytes()

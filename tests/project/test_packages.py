@@ -32,7 +32,6 @@ SMALL = {
     "recommending/ranking/weight_sums.py": "one source of scores, as the compiler needs it",
     "models/als/momentum.py": "one idea of the training, with its sources",
     "progress.py": "protocols that all layers above import",
-    "tuning/plan.py": "shared by strategies, workers and the forecasts",
     "tuning/budget/warm_up.py": "also for workers, which forecast nothing",
     "web/edge/exchange.py": "headers, path and client of a request, for all middlewares",
     "web/edge/head.py": "each middleware has a module of its own",

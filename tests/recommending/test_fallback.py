@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 import alsolike as al
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.models.ease import EASEConfig, fit_ease
+from alsolike.models.linear.ease import EASEConfig, fit_ease
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.recommending.batch import top_items

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.models import ease
+from alsolike.models.linear import ease
 from alsolike.testing import tiny_likes
 from alsolike.tuning.candidate_families import Lineup, lineup_for
 
@@ -28,7 +28,7 @@ def wide(n_items: int) -> Interactions:
 def test_the_default_follows_from_counts() -> None:
     lineup = lineup_for(None, None, LIKES, seed=7)
     assert lineup.searched == ("als",)
-    assert families(lineup.candidates) == ["item-knn"] * 4 + ["ease"] * 2
+    assert families(lineup.candidates) == ["item-knn"] * 4 + ["ease"] * 3 + ["sparse-linear"] * 3
     assert families(lineup.baselines) == ["popularity", "random"]
     assert lineup.baselines[1].to_settings()["seed"] == 7
 
@@ -40,24 +40,35 @@ def test_ease_is_tried_up_to_ten_thousand_items(n_items: int, *, is_tried: bool)
     assert "ease" in families(lineup_for(["ease"], None, wide(n_items)).candidates)
 
 
+def test_the_reasons_of_the_default_are_the_families_own() -> None:
+    assert str(lineup_for(None, None, LIKES)) == (
+        "Tried by default: als and item-knn on every table; ease since 40 items are at most 10,000."
+    )
+    assert str(lineup_for(None, None, wide(10_001))) == (
+        "Tried by default: als and item-knn on every table."
+    )
+    assert str(lineup_for(None, [], LIKES)) == "Tried by default: als on every table."
+    assert str(lineup_for(["als", "ease"], None, LIKES)) == ""
+
+
 def test_families_that_are_named() -> None:
     assert lineup_for(["als"], None, LIKES).candidates == ()
     lineup = lineup_for(["ease", "item-knn", "ease"], None, LIKES)
     assert lineup.searched == ()
-    assert families(lineup.candidates) == ["item-knn"] * 4 + ["ease"] * 2
+    assert families(lineup.candidates) == ["item-knn"] * 4 + ["ease"] * 3
 
 
 def test_baselines_that_are_named_are_compared_with_als_as_ever() -> None:
     lineup = lineup_for(None, ["random", "ease"], LIKES)
     assert (lineup.searched, lineup.candidates) == (("als",), ())
-    assert families(lineup.baselines) == ["popularity", "ease", "ease", "random"]
+    assert families(lineup.baselines) == ["popularity", "ease", "ease", "ease", "random"]
     assert families(lineup_for(None, [], LIKES).baselines) == ["popularity"]
 
 
 def test_a_family_in_both_may_be_chosen() -> None:
     lineup = lineup_for(["als", "item-knn"], ["item-knn", "ease"], LIKES)
     assert families(lineup.candidates) == ["item-knn"] * 4
-    assert families(lineup.baselines) == ["popularity", "ease", "ease"]
+    assert families(lineup.baselines) == ["popularity", "ease", "ease", "ease"]
     asked = lineup_for(["popularity"], None, LIKES)
     assert families(asked.candidates) == ["popularity"]
     assert families(asked.baselines) == ["random"]
@@ -101,3 +112,14 @@ def test_a_table_too_large_for_memory_is_refused_and_not_left_out(
         with pytest.raises(DataError, match="EASE over 40 items needs"):
             lineup_for(asked, compared, LIKES)
     assert isinstance(lineup_for(["als", "item-knn"], None, LIKES), Lineup)
+
+
+@pytest.mark.parametrize(("n_items", "is_tried"), [(100_000, True), (100_001, False)])
+def test_sparse_linear_models_are_tried_up_to_a_hundred_thousand_items(
+    n_items: int, *, is_tried: bool
+) -> None:
+    lineup = lineup_for(None, None, wide(n_items))
+    assert ("sparse-linear" in families(lineup.candidates)) is is_tried
+    assert "sparse-linear" in families(
+        lineup_for(["sparse-linear"], None, wide(n_items)).candidates
+    )

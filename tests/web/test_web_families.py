@@ -24,15 +24,15 @@ from alsolike.web.serving.deploy import swap
 from alsolike.web.serving.neighbour_cache import LENGTH, NeighbourCache, build
 from alsolike.web.serving.state_store import Store
 from serving import bundle, client_of, settings_of
-from toy_blend import BlendFamily
 from toy_family import CoCountsFamily
+from toy_pair import PairFamily
 
 API = "/api/v1"
 OURS = [*names(), "factors"]
 FOLD_IN = [name for name in OURS if name != "factors"]
-EXPLAIN = ["als", "item-knn", "ease", "co-counts"]
+EXPLAIN = ["als", "item-knn", "ease", "blend", "co-counts"]
 MAPPED = ["als", "factors"]
-WITH_DIAL = ["als", "factors", "item-knn"]
+WITH_DIAL = ["als", "factors", "item-knn", "blend"]
 PAGES = (
     "/", "/?q=Bj%C3%B6rk", "/random", "/items/i1", "/user", "/users/u1", "/try",
     "/try?item=i1&item=i2", "/map", "/map?item=i1", "/compare", "/compare/result", "/about",
@@ -40,10 +40,10 @@ PAGES = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[*OURS, "co-counts", "blend"])
+@pytest.fixture(scope="module", params=[*OURS, "co-counts", "pair"])
 def served(request, tmp_path_factory):
     """Give a family's name, a client of a service that serves a model of it, and the model."""
-    brought = {"co-counts": CoCountsFamily, "blend": BlendFamily}.get(request.param)
+    brought = {"co-counts": CoCountsFamily, "pair": PairFamily}.get(request.param)
     more = [brought()] if brought else []
     FAMILIES.extend(more)
     folder = tmp_path_factory.mktemp("served")
@@ -56,7 +56,7 @@ def served(request, tmp_path_factory):
 
 def same_scores(name, found, expected):
     """Hold scores to each other: to the last bit, but of a blend, whose model adds up blocks."""
-    np.testing.assert_allclose(found, expected, rtol=1e-6 if name == "blend" else 0, atol=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6 if name == "pair" else 0, atol=0)
 
 
 def test_every_page_is_shown(served):
@@ -80,7 +80,7 @@ def test_similar_items_are_those_of_the_library(served):
     same_scores(name, why["similarity"], found[0]["score"])
     assert (why["similarity"] == why["cosine"]) == (name not in MAPPED)
     assert why["scale"] == model.similarity.words
-    assert (why["expected"] is not None) == (name in MAPPED)
+    assert (why["expected"] is not None) == (name in [*MAPPED, "blend"])
     strip = html.unescape(client.get("/items/i1").text)
     assert f"The bar shows {model.similarity.words}, " in strip
 
@@ -137,7 +137,7 @@ def test_likes_of_anybody_are_folded_in_or_refused(served):
     name, client, model = served
     wish = {"likes": [{"item": "i9"}, {"item": "i3", "value": 2}], "k": 6}
     answer = client.post(f"{API}/recommendations", json=wish)
-    if name not in [*FOLD_IN, "co-counts", "blend"]:
+    if name not in [*FOLD_IN, "co-counts", "pair"]:
         assert_unable(answer)
         assert "folds in users" in client.get("/try?item=i3").text
         return
@@ -183,7 +183,7 @@ def test_scores_are_explained_by_parts_that_add_up(served):
     (first, *_) = client.get(f"{API}/users/u1/recommendations").json()["recommendations"]
     answer = client.get(f"{API}/users/u1/explanations?item={first['item']}")
     page = client.get("/users/u1").text
-    if name not in [*EXPLAIN, "blend"]:
+    if name not in [*EXPLAIN, "pair"]:
         assert_unable(answer)
         assert "Because of" not in page
         return
@@ -191,6 +191,17 @@ def test_scores_are_explained_by_parts_that_add_up(served):
     assert why["score"] == pytest.approx(first["score"], rel=1e-4)
     assert sum(one["contribution"] for one in why["parts"]) == pytest.approx(why["score"])
     assert "Because of" in page
+    for part in why["parts"]:
+        if name == "blend":
+            assert set(part["members"]) == {"als", "item-knn"}
+            assert sum(part["members"].values()) == pytest.approx(part["contribution"])
+        else:
+            assert part["members"] is None
+    of_each = re.findall(r"(\S+) \(als (\S+), item-knn (\S+)\)", page)
+    assert bool(of_each) == (name == "blend")
+    for printed in of_each:
+        whole, *parts = (float(one.replace("\N{MINUS SIGN}", "-")) for one in printed)
+        assert sum(parts) == pytest.approx(whole, abs=1e-9)
 
 
 def test_the_map_is_there_for_factors_alone(served):

@@ -146,8 +146,8 @@ _SEARCHING = (
     _given("--prune", "Stop runs scoring below the median.", is_flag=True, default=None),
     _given(
         "--families",
-        "Models that may be published: als, item-knn, ease [default: als, item-knn and, up to "
-        "10,000 items, ease; with --baselines als].",
+        "Models that may be published: als, item-knn, ease, sparse-linear [default: als, item-knn "
+        "and, up to 10,000 items, ease and, up to 100,000, sparse-linear; with --baselines als].",
         metavar="NAME,NAME",
     ),
     _given(
@@ -202,8 +202,14 @@ _SPLITTING = (
     _given(
         "--share",
         "With --by items: test users as a share of all [default: 0.2]; fraction and time: share of "
-        "each user's items [default: 0.2; k items]; users: test users [default: 0.1].",
+        "each user's items [default: 0.2; k items]; users: test users [default: 0.1]; of "
+        "--folds: likes in each window [default: 0.1].",
         type=float,
+    ),
+    _given(
+        "--folds",
+        "With --by time: test on so many windows of time, each with training on all before it.",
+        type=_AT_LEAST_1,
     ),
 )
 

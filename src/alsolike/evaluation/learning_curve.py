@@ -12,9 +12,10 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
-from alsolike.evaluation.objectives.base import HeldOut, Objective
+from alsolike.evaluation.objectives.base import DEGENERATE, HeldOut, Objective
 from alsolike.evaluation.objectives.kinds import checked_objectives, chosen_objective
 from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
+from alsolike.models.family import TrainingData
 from alsolike.models.fit import iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import seed_of
@@ -57,6 +58,7 @@ def learning_curve(
     beside: Sequence[Objective] = (),
     engine: Engine | None = None,
     observer: Observer = SILENT,
+    data: TrainingData | None = None,
 ) -> Iterator[CurvePoint]:
     """Train once and yield a point at each chosen sweep, or one at the end.
 
@@ -81,6 +83,8 @@ def learning_curve(
         Where to compute; the figures do not depend on it.
     observer : Observer
         Notified of each point.
+    data : TrainingData or None
+        The training part, with what other trainings on it have in common; None: the part alone.
 
     Raises
     ------
@@ -96,7 +100,7 @@ def learning_curve(
     >>> from alsolike.data.interactions import Interactions
     >>> from alsolike.data.splitting.splitters import hold_out
     >>> from alsolike.models.als.config import ALSConfig
-    >>> from alsolike.models.ease import EASEConfig
+    >>> from alsolike.models.linear.ease import EASEConfig
     >>> users = [f"u{number}" for number in range(20) for _ in range(12)]
     >>> items = [f"i{number % 15}" for number in range(240)]
     >>> split = hold_out(Interactions.from_columns(users, items), k=2)
@@ -111,15 +115,20 @@ def learning_curve(
     )
     wanted = checked_sweeps(sweeps)
     objectives = checked_objectives(split, first, beside)
-    seed, known = 0, {1}
-    if family_of(config).scored == "sweeps":
+    seed, known, family = 0, {1}, family_of(config)
+    if family.scored == "sweeps":
         seed, known = seed_of(config), set(wanted)
         config = replace(config, iterations=wanted[-1])
     panel = Panel(split, objectives, seed, engine or LocalEngine())
     observer.start("learning curve", len(known))
-    for sweep, model in enumerate(iterate(split.train, config, engine=engine), start=1):
+    training = iterate(data or split.train, config, engine=engine)
+    for sweep, model in enumerate(training, start=1):
         if sweep in known:
-            yield panel.point(sweep, with_given(model, split, engine))
+            point = panel.point(sweep, with_given(model, split, engine))
+            if data is not None and DEGENERATE not in point.figures:
+                ending = replace(config, iterations=sweep) if family.scored == "sweeps" else config
+                data.offer(family, ending, model, point.figures[first.score])
+            yield point
             observer.advance()
     observer.finish()
 

@@ -8,7 +8,7 @@ import html
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -179,10 +179,13 @@ class Contributions:
     ----------
     pulls : float64, (n_likes,)
     similarities : float64, (n_items, n_likes)
+    members : mapping of str to float64, (n_items, n_likes)
+        Of a model made of models, what each adds by its name; they add up to `parts`.
     """
 
     pulls: Doubles
     similarities: Doubles
+    members: Mapping[str, Doubles] = field(default_factory=dict)
 
     @property
     def parts(self) -> Doubles:
@@ -230,10 +233,14 @@ class FittedModel(ABC):
         Describes the scores of `ItemScorer`.
     score_of_nothing : float or None
         The score of items without any evidence; None if no score means that.
+    scores_whole_rows : bool
+        Whether some columns of a block of scores take as long as all of them. Its rows must not
+        depend on each other then.
     """
 
     basis: ClassVar[Basis] = "model"
     score_of_nothing: ClassVar[float | None] = None
+    scores_whole_rows: ClassVar[bool] = False
 
     users: Vocabulary
     items: Vocabulary

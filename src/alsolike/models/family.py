@@ -1,7 +1,7 @@
 """`Family`: base class of model families: training, search, saving, memory."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +15,7 @@ from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, expect_model
+from alsolike.models.memo import Memo
 from alsolike.models.similarity.config import USUAL_SIMILARITY, SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.progress import SILENT, Observer
@@ -24,9 +25,24 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """The data of a training."""
+    """The data of a training.
+
+    Parameters
+    ----------
+    interactions : Interactions
+    memo : Memo or None
+        Keeps what other trainings on these interactions need as well; results do not depend on it.
+    """
 
     interactions: Interactions
+    memo: Memo | None = None
+
+    def offer(self, family: "Family", config: Any, model: FittedModel, score: float) -> None:
+        """Offer the model of a training, with its score, to trainings that need it as a member."""
+        if self.memo is not None and not (family.is_combined or family.is_baseline):
+            train = self.interactions
+            size = int(family.cost(config, train.n_users, train.n_items))
+            self.memo.offer(family.name, training_key(config), model, score, size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +111,9 @@ class Family(ABC):
         Whether its models are for comparison only, and never published.
     is_trained : bool
         Whether it can be fitted.
+    is_combined : bool
+        Whether its models are made of models of other families. A search tries them after all
+        others, see `combinations`.
     advice : str
         A sentence for users if all its trainings are degenerate.
     """
@@ -106,6 +125,7 @@ class Family(ABC):
     goes_on: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
+    is_combined: ClassVar[bool] = False
     advice: ClassVar[str] = "Try other settings."
 
     def train(self, data: TrainingData, config: Any, **how: Any) -> FittedModel:
@@ -189,6 +209,36 @@ class Family(ABC):
         """
         return [self.config()]
 
+    def members(self, config: Any) -> Sequence[Any]:
+        """Return the configurations of the models that a model is made of; none by default."""
+        return ()
+
+    def combinations(
+        self,
+        data: TrainingData,
+        best: Sequence[tuple[Any, float]],
+        tried: Sequence[tuple[Any, float]],
+    ) -> Sequence[Any]:
+        """Return the configurations to try next, made of the best of other families.
+
+        A search of a family that `is_combined` asks this again until nothing is returned.
+
+        Parameters
+        ----------
+        data : TrainingData
+        best : sequence of (Config, float)
+            Of each other family that may be chosen, the best configuration, ending at its best
+            sweep, and its validation score; the best first.
+        tried : sequence of (Config, float)
+            What was returned before and could be scored, with validation scores.
+        """
+        return ()
+
+    def labels(self, config: Any) -> Mapping[str, Any]:
+        """Return the settings by which a leaderboard tells trainings of the family apart."""
+        settings: Mapping[str, Any] = config.to_settings()
+        return settings
+
     def similar_space(self, data: TrainingData) -> Sequence[Any]:
         """Return configurations to try for similar items alone, beside those of a search."""
         return []
@@ -197,11 +247,22 @@ class Family(ABC):
         """Tell whether a search tries it by default, by the counts of the data only."""
         return False
 
+    def why_tried(self, data: TrainingData) -> str:
+        """Say why a search tries it by default, as the end of a sentence; see `is_tried`."""
+        return "on every table"
+
     def fit_beside_items(
         self, data: TrainingData, config: Any, *, engine: Engine | None = None
     ) -> FittedModel:
         """Fit a model that is asked for similar items alone; by default, the whole model."""
         return self.fit(data, config, engine=engine)
+
+    def beside_items(self, config: Any) -> Any:
+        """Return the configuration whose models have the same similar items, by default itself.
+
+        Of a model made of models, that of the member that compares items.
+        """
+        return config
 
     def compared_by(self, config: Any) -> str:
         """Name the settings by which similar items differ, as ``"bm25"``; empty if there are none.
@@ -248,6 +309,15 @@ class Baseline(Family):
     def unpack(self, arrays: BundleArrays, known: Known) -> FittedModel:
         """Rebuild the model."""
         return self.model(**known.of_history(self.config))
+
+
+def training_key(config: Any) -> tuple[tuple[str, Hashable], ...]:
+    """Return a key that is equal for equal settings, whole numbers as floats or not."""
+    settings = config.to_settings().items()
+    return tuple(
+        sorted((name, value if isinstance(value, Hashable) else repr(value))
+               for name, value in settings)
+    )  # fmt: skip
 
 
 def refuse_start(family: Family, start: FittedModel | None) -> None:

@@ -39,8 +39,8 @@ def fit(
     config : Config or None
         Such as ``ALSConfig(factors=64)`` or ``EASEConfig()``; None: `settings` over the defaults.
     family : str or None
-        ``"als"`` (default), ``"item-knn"``, ``"ease"``, ``"popularity"``, ``"random"``, or a family
-        of an installed package.
+        ``"als"`` (default), ``"item-knn"``, ``"ease"``, ``"sparse-linear"``, ``"popularity"``,
+        ``"random"``, or a family of an installed package.
     start : FittedModel or None
         A model to continue from, if the family can.
     engine : Engine or None
@@ -114,8 +114,8 @@ def config_for(
 
     Examples
     --------
-    >>> config_for(None, {"regularization": 100.0}, family="ease")
-    EASEConfig(regularization=100.0)
+    >>> config_for(None, {"regularization": 100.0}, family="ease").to_settings()["model"]
+    'ease'
     >>> config_for(config_for(None, {"factors": 64}), {"alpha": 3.0}).alpha
     3.0
     """
@@ -163,6 +163,8 @@ def _check_start(start: Any, config: Any) -> None:
 
 
 def _data(likes: Any) -> TrainingData:
+    if isinstance(likes, TrainingData):
+        return likes
     if sp.issparse(likes):
         return TrainingData(Interactions.from_matrix(likes))
     expect_interactions(likes)

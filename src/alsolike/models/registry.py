@@ -15,8 +15,9 @@ from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, expect_model
 from alsolike.models.baselines.popularity import PopularityFamily
 from alsolike.models.baselines.random import RandomFamily
-from alsolike.models.ease import EASEFamily
 from alsolike.models.family import Family, Known
+from alsolike.models.linear.ease import EASEFamily
+from alsolike.models.linear.sparse import SparseLinearFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
 from alsolike.models.settings import FamilyConfig
 from alsolike.models.similarity.config import USUAL_SIMILARITY
@@ -26,10 +27,11 @@ FAMILIES: list[Family] = [
     ALSFamily(),
     ItemKNNFamily(),
     EASEFamily(),
+    SparseLinearFamily(),
     PopularityFamily(),
     RandomFamily(),
     FactorsFamily(),
-]
+]  # and blends, which `alsolike.models` adds: they look their members up here
 
 _GROUP = "alsolike.families"
 _SWEEPS = "known.sweeps"  # next to the arrays of a model inside another
@@ -151,8 +153,8 @@ def config_of(settings: Mapping[str, Any]) -> Any:
 
     Examples
     --------
-    >>> config_of({"model": "ease", "regularization": 100.0})
-    EASEConfig(regularization=100.0)
+    >>> config_of({"model": "ease", "regularization": 100.0}).regularization
+    100.0
     """
     return family_of_settings(settings).config.from_settings(settings)
 
@@ -164,13 +166,20 @@ def pack_inside(label: str, model: FittedModel) -> dict[str, npt.NDArray[Any]]:
 
 
 def unpack_inside(
-    label: str, arrays: BundleArrays, known: Known, settings: Mapping[str, Any]
+    label: str,
+    arrays: BundleArrays,
+    known: Known,
+    settings: Mapping[str, Any],
+    *,
+    compares: bool = False,
 ) -> FittedModel:
-    """Build the model that `pack_inside` packed, with these settings."""
+    """Build the model that `pack_inside` packed, with these settings.
+
+    `compares`: what `known` has of similar items is that of this model.
+    """
     family, inner = family_of_settings(settings), arrays.inside(label)
     sweeps = int(inner.within(_SWEEPS, np.int64, 1)[0])
-    own = replace(
-        known, settings=settings, factors=None, sweeps=sweeps, name=family.name,
-        similarity_config=USUAL_SIMILARITY, stored_evidence=None,
-    )  # fmt: skip
+    own = replace(known, settings=settings, factors=None, sweeps=sweeps, name=family.name)
+    if not compares:
+        own = replace(own, similarity_config=USUAL_SIMILARITY, stored_evidence=None)
     return family.unpack(inner, own)

@@ -14,10 +14,12 @@ from alsolike.data.reading.read import ReadReport, read
 from alsolike.data.splitting.split import Split
 from alsolike.engines.hardware import available
 from alsolike.errors import DataError, DegenerateError
+from alsolike.evaluation.folds import FoldsEvaluation, evaluate_folds
 from alsolike.evaluation.holdout_report import HoldoutReport, holdout_report
 from alsolike.evaluation.item_to_item.agreement import Features
 from alsolike.evaluation.item_to_item.unseen_users import folds_of, unseen_users
 from alsolike.models.base import FittedModel, compares_items
+from alsolike.models.family import TrainingData
 from alsolike.models.fit import fit
 from alsolike.models.registry import family_of
 from alsolike.pipeline.job import Job, ResolvedJob, resolve
@@ -50,6 +52,7 @@ from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
 from alsolike.tuning.budget.budget import Budget
 from alsolike.tuning.budget.memory_forecast import MemoryForecast, at_once, forecast, largest
 from alsolike.tuning.candidate_families import Lineup
+from alsolike.tuning.execution.combinations import expected_combinations, memory_of_stage
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import Preset
 from alsolike.tuning.search import search
@@ -71,6 +74,7 @@ class Prepared:
     lineup: Lineup
     strategy: Strategy | None
     features: Features | None = None
+    folds: tuple[Split, ...] = ()
 
     @property
     def expected(self) -> list[Trial]:
@@ -81,6 +85,17 @@ class Prepared:
     def may_be_chosen(self) -> list[Any]:
         """The configurations of these trainings and of the other candidates."""
         return [*(trial.config for trial in self.expected), *self.lineup.candidates]
+
+    @property
+    def combined(self) -> list[Any]:
+        """About the largest model made of the best of these, if there are any."""
+        data, train = TrainingData(self.split.train), self.split.train
+        return expected_combinations(
+            self.lineup.combined,
+            self.may_be_chosen,
+            data,
+            lambda one: family_of(one).cost(one, train.n_users, train.n_items),
+        )[:1]
 
 
 def run_job(job: Job, *, observer: Observer = SILENT) -> Outcome:
@@ -126,13 +141,16 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         steps = prepared.how_read, prepared.how_filtered, prepared.split
         raise write_without_model(none, job.out, *steps, command=job.command) from None
     run = job.search.chosen_run(found)
-    test = None
+    test = by_fold = None
     try:
         compared = compare(resolved, prepared, found, observer=observer)
         observer.tell(compared)  # the first result: whether it is better than baselines
         if not found.objective.is_of_unseen_users:
             test = measure_lists(resolved, prepared, found)
             observer.tell(test)
+        if prepared.folds:
+            by_fold = measure_folds(resolved, prepared, found, observer=observer)
+            observer.tell(by_fold)
     finally:
         observer.tell(found)
     observer.tell(ChosenRun(found, run))
@@ -145,6 +163,7 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         found=found,
         chosen_run=run,
         test=test,
+        by_fold=by_fold,
         compared=compared,
         model=model,
         similar_model=similar_model,
@@ -156,6 +175,7 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         recommendations=recommend(model, k=_LIST_LENGTH, engine=engine, observer=observer),
         seed=job.seed,
         with_history=job.with_history,
+        tried=str(prepared.lineup),
     )
     publish(
         outcome,
@@ -179,15 +199,18 @@ def prepare(resolved: ResolvedJob, *, observer: Observer = SILENT) -> Prepared:
     )
     observer.tell(how_filtered)
     preset = resolved.preset(kept)  # by the counts of what is left
-    split = resolved.split(kept, preset)
+    folds = resolved.folds(kept)
+    split = folds[-1] if folds else resolved.split(kept, preset)
     observer.tell(split)
     lineup = resolved.lineup(split.train)
+    if tried := str(lineup):
+        observer.tell(tried)
     strategy = resolved.strategy(preset, lineup)
     features = None
     if job.agree is not None:
         features = FeatureSource.of(job.agree).read(kept)
         observer.tell(describe_features(features))
-    return Prepared(how_read, how_filtered, preset, kept, split, lineup, strategy, features)
+    return Prepared(how_read, how_filtered, preset, kept, split, lineup, strategy, features, folds)
 
 
 def compare(
@@ -231,6 +254,26 @@ def measure_lists(resolved: ResolvedJob, prepared: Prepared, found: SearchResult
         prepared.split,
         resolved.engine,
         others=baselines_of_lists(found, search.chosen_run(found), train),
+        features=prepared.features,
+    )
+
+
+def measure_folds(
+    resolved: ResolvedJob,
+    prepared: Prepared,
+    found: SearchResult,
+    *,
+    observer: Observer = SILENT,
+) -> FoldsEvaluation:
+    """Train the chosen settings on each rolling fold, and measure their lists on its test users."""
+    objective = found.objective
+    return evaluate_folds(
+        resolved.job.search.chosen(found),
+        prepared.folds,
+        k=objective.k,
+        metrics=[objective.metric],
+        engine=resolved.engine,
+        observer=observer,
     )
 
 
@@ -261,16 +304,19 @@ def refit(
 def forecast_memory(resolved: ResolvedJob, prepared: Prepared) -> MemoryForecast:
     """Forecast the peak memory of the rest of the job."""
     preset, lineup, threads = prepared.preset, prepared.lineup, resolved.engine.threads
-    configs = prepared.may_be_chosen
+    configs, combined = prepared.may_be_chosen, prepared.combined
     return forecast(
         prepared.kept,
-        [*configs, *similar_configs(configs, prepared.split.train)],
+        [*configs, *combined, *similar_configs(configs, prepared.split.train)],
         points=len(prepared.expected) * len(preset.sweeps) * (1 + len(preset.beside)),
         test_users=len(prepared.split.test_users),
         folds=folds_of(prepared.kept),
         shelf=_LIST_LENGTH,
         threads=threads,
-        baselines=at_once(prepared.split.train, [*lineup.baselines, *lineup.candidates], threads),
+        baselines=max(
+            at_once(prepared.split.train, [*lineup.baselines, *lineup.candidates], threads),
+            memory_of_stage(combined, prepared.split, threads),
+        ),
         workers=resolved.job.search.workers,
     )
 
@@ -298,19 +344,20 @@ def search_settings(
             points=len(prepared.expected) * len(preset.sweeps),
             scores=len(prepared.split.test_users) * prepared.kept.n_items,
             similar=folds * len(finalists) * prepared.kept.n_items**2,
-            model=largest(prepared.split.train, prepared.may_be_chosen),
+            model=largest(prepared.split.train, [*prepared.may_be_chosen, *prepared.combined]),
         )
         # Threads never gain all that their number says.
         share = 1 / max(0.75 * resolved.engine.threads, 1.0)
 
-    def afterwards(fits: Sequence[tuple[Any, float]]) -> float:
-        """Reserve time for two fits of the chosen settings, and for each finalist on each fold."""
+    def afterwards(trained: Sequence[tuple[Any, float]]) -> float:
+        """Reserve time for fits of the chosen settings, and for each finalist on each fold."""
         longest: dict[str, float] = {}
-        for config, seconds in fits:
+        for config, seconds in trained:
             family = family_of(config).name
             longest[family] = max(longest.get(family, 0.0), seconds)
-        trained = sum(longest.get(family, 0.0) for family in finalists)
-        return after + share * (2 * max(longest.values(), default=0.0) + folds * trained)
+        beside = sum(longest.get(family, 0.0) for family in finalists)
+        fits = 2 + len(prepared.folds)
+        return after + share * (fits * max(longest.values(), default=0.0) + folds * beside)
 
     with Ledger(resolved.ledger) as ledger:
         return search(
@@ -321,6 +368,7 @@ def search_settings(
             sweeps=preset.sweeps,
             candidates=lineup.candidates,
             baselines=lineup.baselines,
+            combined=lineup.combined,
             ledger=ledger,
             workers=job.search.workers,
             engine=resolved.engine,

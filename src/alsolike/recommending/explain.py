@@ -26,7 +26,7 @@ from alsolike.recommending.shared import (
     likes_of_items,
     names_of,
 )
-from alsolike.recommending.single import row_of_likes, scores_for_likes
+from alsolike.recommending.single import row_of_likes, scores_for_likes, scores_of_user
 from alsolike.recommending.unknown_users import all_alike, are_alike
 from alsolike.tables import Table, wrapped
 from alsolike.usage_hints import with_example
@@ -50,7 +50,8 @@ class Explanation:
     parts : Table
         One row per item of the user, the largest contribution first: ``item``, ``name`` if names
         are known, ``value`` (d_uj), ``pull`` (confidence times preference), ``similarity`` (s_ij,
-        specific to this user) and ``contribution``, their product.
+        specific to this user) and ``contribution``, their product. Of a model made of models, in
+        place of pull and similarity a column for each of them, which add up to the contribution.
     dislikes : int
         Rows of `parts` with a value below zero: they contribute 0 themselves, and change the
         similarities of the other rows.
@@ -59,6 +60,8 @@ class Explanation:
         the score: both scores are then the likes of the item, and there are no parts.
     is_known : bool
         For basis "popularity": whether the model scores other items for the user.
+    members : tuple of str
+        The columns of the members of a model made of models.
     """
 
     user: str
@@ -70,6 +73,7 @@ class Explanation:
     dislikes: int
     basis: Basis = "model"
     is_known: bool = False
+    members: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -121,7 +125,9 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     - ALS: ``r_j * s_ij`` with the pull ``r_j = c_uj p_uj`` and ``s_ij = y_i' A^-1 y_j``, where A
       is the matrix of the user's normal equations;
     - item-knn: the similarity of the two if i is among the neighbours that j keeps; EASE: the
-      weight from j to i. A like has a pull of 1, a dislike of 0.
+      weight from j to i. A like has a pull of 1, a dislike of 0;
+    - blend: the sum of what its members add, each times its weight over the standard deviation of
+      its scores of the user.
 
     Parameters
     ----------
@@ -153,8 +159,7 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     history = history_of(model, "explain a score").user_items
     stored = slice(history.indptr[row], history.indptr[row + 1])
     items, values = np.asarray(history.indices[stored]), np.asarray(history.data[stored])
-    vector = model.user_factors[row] if isinstance(model, HasFactors) else None
-    return explain_rows(model, user, target, items, values, vector)
+    return explain_rows(model, user, target, items, values, row)
 
 
 def explain_rows(
@@ -163,7 +168,7 @@ def explain_rows(
     target: int,
     items: Indices,
     values: Floats,
-    vector: Floats | None = None,
+    row: int | None = None,
 ) -> Explanation:
     """Explain the score of an item (row) by a user's items (rows) and their values.
 
@@ -176,27 +181,28 @@ def explain_rows(
     target : int
     items : int32, (n,)
     values : float32, (n,)
-    vector : float32, (factors,), or None
-        The user's stored factors, if any; None: solve for them.
+    row : int or None
+        The user's row, if these are the likes that the model knows of the user; None: fold in.
     """
     able(model, Explains, "explain a score")
     score, is_unknown = None, True
     if (values > 0).any():
-        score, is_unknown = _stored_score(model, target, items, values, vector)
+        score, is_unknown = _stored_score(model, target, items, values, row)
     if score is None or is_unknown:
         return _of_popular(model, user, target)
     nothing = model.score_of_nothing
     if nothing is not None and score <= nothing:
         return _of_popular(model, user, target, is_known=True)
     split = contributions_of(model, items, values, np.array([target], dtype=np.int32))
-    contributions, similarities = split.parts[0], split.similarities[0]
+    contributions = split.parts[0]
     order = np.lexsort((items, -contributions))
+    added = {name: parts[0][order] for name, parts in split.members.items()}
+    products = {"pull": split.pulls[order], "similarity": split.similarities[0][order]}
     parts = {
         "item": model.items.ids_of(items[order]),
         **names_of(model, items[order]),
         "value": values[order],
-        "pull": split.pulls[order],
-        "similarity": similarities[order],
+        **(added or products),
         "contribution": contributions[order],
     }
     return Explanation(
@@ -207,6 +213,7 @@ def explain_rows(
         stored_score=score,
         parts=Table(parts),
         dislikes=int((values < 0).sum()),
+        members=tuple(added),
     )
 
 
@@ -227,15 +234,21 @@ def contributions_of(
 
 
 def _stored_score(
-    model: Any, target: int, items: Indices, values: Floats, vector: Floats | None
+    model: Any, target: int, items: Indices, values: Floats, row: int | None
 ) -> tuple[float, bool]:
     """Return the score in lists, and whether the model scores all items equally."""
-    if vector is None and isinstance(model, FoldsInFactors):
+    vector = None
+    if row is not None and isinstance(model, HasFactors):
+        vector = model.user_factors[row]
+    elif isinstance(model, FoldsInFactors):
         (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
     if vector is not None:
         score = dots(model.item_factors[[target]], vector)[0]
         return float(score), bool(all_alike(model, vector[None])[0])
-    scores = scores_for_likes(able(model, FoldsIn, "explain a score"), items, values)
+    folds_in = able(model, FoldsIn, "explain a score")
+    scores = (
+        scores_for_likes(folds_in, items, values) if row is None else scores_of_user(model, row)
+    )
     return float(scores[target]), are_alike(scores)
 
 

@@ -9,10 +9,11 @@ from alsolike.errors import SettingError, UnknownId
 from alsolike.models.base import FittedModel, Floats, HasFactors, Recommender, expect_model
 from alsolike.recommending.ranking.narrowing import dots
 from alsolike.recommending.ranking.score_blocks import (
-    ITEMS_PER_BLOCK,
     block_of,
     blocks_of,
+    blocks_of_items,
     not_finite,
+    parts_of_rows,
 )
 from alsolike.recommending.shared import Indices, checked_ids, lifts_of, row_lengths
 from alsolike.tables import Table
@@ -119,16 +120,18 @@ def _looked_up(model: Recommender, users: Indices, items: Indices) -> Floats:
     """Return scores from the blocks that lists are ranked by; only computes blocks with a pair."""
     found = np.empty(len(users), dtype=np.float32)
     distinct, places = np.unique(users, return_inverse=True)
-    blocks = blocks_of(len(model.items), ITEMS_PER_BLOCK)
-    cells = places // _USERS * len(blocks) + items // ITEMS_PER_BLOCK
+    if not len(distinct):
+        return found
+    blocks, at_once = blocks_of_items(model), min(parts_of_rows(model, _USERS)[0].stop, _USERS)
+    cells = places // at_once * len(blocks) + items // blocks[0].stop
     order = np.argsort(cells, kind="stable")
     for cell in np.split(order, np.flatnonzero(np.diff(cells[order])) + 1):
         if not len(cell):
             continue
         group, block = divmod(int(cells[cell[0]]), len(blocks))
-        rows, columns = distinct[group * _USERS : (group + 1) * _USERS], blocks[block]
+        rows, columns = distinct[group * at_once : (group + 1) * at_once], blocks[block]
         scored = block_of(model.name, model.scores(rows, columns), len(rows), columns)
-        found[cell] = scored[places[cell] - group * _USERS, items[cell] - columns.start]
+        found[cell] = scored[places[cell] - group * at_once, items[cell] - columns.start]
     return found
 
 

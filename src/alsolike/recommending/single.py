@@ -39,7 +39,7 @@ from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
 from alsolike.recommending.ranking.prepared import prepared
-from alsolike.recommending.ranking.score_blocks import block_of, whole_rows
+from alsolike.recommending.ranking.score_blocks import block_of, blocks_of_items, whole_rows
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
@@ -331,9 +331,13 @@ def ranked_for_user(
         if not model.user_factors[row].any():  # everything ties
             return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
         return best_items(model, model.user_factors[row], may_appear, k, owner)
+    return best_of(model, scores_of_user(model, row), may_appear, k, owner)
+
+
+def scores_of_user(model: Any, row: int) -> Floats:
+    """Return the model's own scores of all items for a user (row), (n_items,)."""
     rows = np.array([row], dtype=np.int32)
-    scores = _all_scores(model, lambda items: model.scores(rows, items))
-    return best_of(model, scores, may_appear, k, owner)
+    return _all_scores(model, lambda items: model.scores(rows, items))
 
 
 def ranked_for_likes(
@@ -370,7 +374,7 @@ def _all_scores(model: Any, ask: Callable[[slice], Floats]) -> Floats:
     if prepared(model, "has item weights", lambda: isinstance(model, HasItemWeights)):
         (scores,) = block_of(model.name, ask(slice(0, n_items)), 1, slice(0, n_items))
     else:
-        (scores,) = whole_rows(model.name, ask, 1, n_items)
+        (scores,) = whole_rows(model.name, ask, 1, blocks_of_items(model))
     return scores
 
 

@@ -5,7 +5,12 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.models.base import Floats, HasFactors, Recommender
 from alsolike.recommending.ranking.narrowing import dots
-from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, block_of, blocks_of
+from alsolike.recommending.ranking.score_blocks import (
+    ITEMS_PER_BLOCK,
+    block_of,
+    blocks_of,
+    blocks_of_items,
+)
 from alsolike.recommending.shared import (
     Counts,
     Indices,
@@ -124,7 +129,7 @@ def _scored_alike(model: Recommender, rows: Indices) -> Mask:
     lowest = np.full(len(rows), np.inf, dtype=np.float32)
     highest = np.full(len(rows), -np.inf, dtype=np.float32)
     left = np.arange(len(rows))
-    for items in blocks_of(len(model.items), ITEMS_PER_BLOCK):
+    for items in blocks_of_items(model):
         block = block_of(model.name, model.scores(rows[left], items), len(left), items)
         highest[left] = np.maximum(highest[left], block.max(axis=1))
         least = np.where(block == -np.inf, np.float32(np.inf), block).min(axis=1)

@@ -1,7 +1,7 @@
 """Chooses the families of a search: searched ones, other candidates, and baselines."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import said
@@ -9,9 +9,12 @@ from alsolike.errors import SettingError
 from alsolike.models.family import Family, TrainingData
 from alsolike.models.registry import family_named, names, trained
 from alsolike.models.settings import Config
+from alsolike.text import listed
 
 # On every leaderboard.
 _ALWAYS = "popularity"
+# Families that a combined one is made of, at least.
+_FEWEST = 2
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,31 @@ class Lineup:
         Settings of other families that may be chosen.
     baselines : tuple of Config
         Settings that are only compared with.
+    combined : tuple of str
+        Families whose models are made of the best of the others, after all other trainings.
+    by_default : mapping of str to str
+        Families that may be chosen and that nobody asked for, with the reason of each.
     """
 
     searched: tuple[str, ...] = ()
     candidates: tuple[Config, ...] = ()
     baselines: tuple[Config, ...] = ()
+    combined: tuple[str, ...] = ()
+    by_default: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Say which families are tried by default and why; empty if the caller chose them.
+
+        Examples
+        --------
+        >>> print(Lineup(by_default={"als": "on every table", "ease": "since 2 items are few"}))
+        Tried by default: als on every table; ease since 2 items are few.
+        """
+        reasons: dict[str, list[str]] = {}
+        for name, why in self.by_default.items():
+            reasons.setdefault(why, []).append(name)
+        parts = [f"{listed(families)} {why}" for why, families in reasons.items()]
+        return f"Tried by default: {'; '.join(parts)}." if parts else ""
 
 
 def lineup_for(
@@ -44,15 +67,7 @@ def lineup_for(
 
     The defaults depend only on the numbers of users, items and likes:
 
-    ========== ======================== ==========================
-    family     tried by default         with
-    ========== ======================== ==========================
-    als        always                   the grid of a preset
-    item-knn   always                   eight, six of the filter
-    ease       up to 10,000 items       two regularizations
-    popularity always, as a baseline
-    random     always, as a baseline    `seed`
-    ========== ======================== ==========================
+    ============= ======================== ===================
 
     Parameters
     ----------
@@ -78,10 +93,12 @@ def lineup_for(
     --------
     >>> likes = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "b"])
     >>> lineup = lineup_for(["als", "ease"], None, likes)
-    >>> lineup.searched, lineup.candidates
-    (('als',), (EASEConfig(regularization=100.0), EASEConfig(regularization=500.0)))
+    >>> lineup.searched, [config.regularization for config in lineup.candidates]
+    (('als',), [30.0, 100.0, 300.0])
     >>> lineup.baselines
     (PopularityConfig(), RandomConfig(seed=0))
+    >>> lineup_for(None, None, likes).combined
+    ('blend',)
     """
     data = TrainingData(interactions)
     chosen = _named("families", families)
@@ -90,6 +107,16 @@ def lineup_for(
         tried = [one for one in trained() if not one.is_baseline and one.is_tried(data)]
         # Given baselines, only searched families are tried, as before others could be chosen.
         chosen = tried if compared is None else [one for one in tried if _is_searched(one, data)]
+    combined = [one for one in chosen if one.is_combined]
+    chosen = [one for one in chosen if not one.is_combined]
+    if len(chosen) < _FEWEST:
+        if combined and families is not None:
+            raise SettingError(
+                f"{combined[0].name} combines the best models of at least two other families. Name "
+                "them too, such as als and item-knn."
+            )
+        combined = []
+    by_default = [*chosen, *combined] if families is None else []
     if not chosen:
         raise SettingError(f"At least one family is needed; known are {', '.join(names())}.")
     if compared is None:
@@ -99,6 +126,8 @@ def lineup_for(
         tuple(one.name for one in chosen if _is_searched(one, data)),
         _settings([one for one in chosen if not _is_searched(one, data)], data, seed),
         _settings([one for one in compared if one not in chosen], data, seed),
+        tuple(one.name for one in combined),
+        {one.name: one.why_tried(data) for one in by_default},
     )
 
 
@@ -116,6 +145,11 @@ def _named(what: str, given: Sequence[str] | None) -> list[Family] | None:
         )
     found = [family_named(name) for name in given]
     for family in found:
+        if family.is_combined and what == "baselines":
+            raise SettingError(
+                f"{family.name!r} is made of the best of other families and cannot be a baseline. "
+                "Name it among families."
+            )
         if not family.is_trained:
             raise SettingError(
                 f"Models of {family.name!r} are made by other programs and cannot be trained; "

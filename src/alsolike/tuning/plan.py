@@ -1,11 +1,13 @@
 """Defines what the trainings of a search share, and the sweeps of a configuration."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alsolike.data.splitting.split import Split
 from alsolike.evaluation.objectives.base import Objective
+from alsolike.models.family import TrainingData
+from alsolike.models.memo import Memo
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 
@@ -28,6 +30,8 @@ class Plan:
         Points without a better score after which a training is stopped.
     seed : int
         Of resamples for the intervals of models that have no seed of their own.
+    memo : Memo
+        Keeps what several trainings need; each process has its own.
     """
 
     split: Split
@@ -35,6 +39,12 @@ class Plan:
     sweeps: tuple[int, ...]
     patience: int | None = None
     seed: int = 0
+    memo: Memo = field(default_factory=Memo)
+
+    @property
+    def data(self) -> TrainingData:
+        """The data of all trainings."""
+        return TrainingData(self.split.train, self.memo)
 
     @property
     def score(self) -> str:
@@ -50,6 +60,11 @@ def is_scored_at_sweeps(config: Config) -> bool:
 def ending_at(config: Any, sweep: int) -> Any:
     """Return settings with these iterations, if the family has any."""
     return replace(config, iterations=sweep) if is_scored_at_sweeps(config) else config
+
+
+def iterations_of(config: Any) -> int:
+    """Return the sweeps of a whole training; 1 if the family has none."""
+    return int(config.iterations) if is_scored_at_sweeps(config) else ONE_GO
 
 
 def sweeps_of(config: Config, sweeps: Sequence[int]) -> tuple[int, ...]:

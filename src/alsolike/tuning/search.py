@@ -15,6 +15,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.kinds import checked_objectives
+from alsolike.models.memo import Memo
 from alsolike.models.settings import Config, seed_of
 from alsolike.progress import SILENT, Observer
 from alsolike.tuning.budget.budget import Budget, budget_of
@@ -26,6 +27,7 @@ from alsolike.tuning.storage.canonical import DATA
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.validation import (
+    combined_families,
     distinct_configs,
     objectives_of,
     ranking_objective,
@@ -48,6 +50,7 @@ def search(
     sweeps: Sequence[int] | None = None,
     candidates: Sequence[Config] = (),
     baselines: Sequence[Config] = (),
+    combined: Sequence[str] = (),
     ledger: Ledger | None = None,
     workers: int = 1,
     engine: Engine | None = None,
@@ -82,6 +85,9 @@ def search(
         Other models for the same leaderboard, such as
         `alsolike.tuning.candidate_families.lineup_for` returns. A candidate may be chosen, a
         baseline may not.
+    combined : sequence of str
+        Families such as ``"blend"``, whose models are made of the best models of the families above
+        that may be chosen; tried last, and only if lists are ranked. See `Lineup`.
     ledger : Ledger or None
         None: in memory.
     workers : int
@@ -129,6 +135,7 @@ def search(
         chosen if until is None else _shuffled(chosen),
         distinct_configs(candidates, "candidates", wanted[-1]),
         distinct_configs(baselines, "baselines", wanted[-1]),
+        combined_families(combined),
     )
     expect_split(split)
     first, *further = objectives_of(objective)
@@ -137,7 +144,8 @@ def search(
         if left_out := one.left_out(split):
             observer.warn(left_out)
     check_whole("workers", workers, least=1)
-    plan = Plan(split, objectives, wanted, chosen.patience)
+    memo = Memo(keeps_best=bool(tasks.combined) and not objectives[""].is_of_unseen_users)
+    plan = Plan(split, objectives, wanted, chosen.patience, memo=memo)
     with Ledger(None) if ledger is None else contextlib.nullcontext(ledger) as book:
         book.bind(_facts(plan, chosen))
         local = engine or LocalEngine()

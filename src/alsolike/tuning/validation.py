@@ -10,7 +10,7 @@ from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.evaluation.objectives.base import HONEST, Objective
 from alsolike.evaluation.objectives.kinds import objective_named
 from alsolike.evaluation.objectives.ranking import RankingObjective
-from alsolike.models.registry import family_of, is_config
+from alsolike.models.registry import family_named, family_of, is_config
 from alsolike.models.settings import Config
 from alsolike.tuning.plan import ONE_GO, ending_at, is_scored_at_sweeps
 from alsolike.tuning.strategies.base import FixedList, Strategy
@@ -61,6 +61,19 @@ def ranking_objective(objective: Objective) -> Objective:
             "objectives have other names."
         )
     return objective
+
+
+def combined_families(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names; raise SettingError for a family that is not made of other families."""
+    if isinstance(names, str):
+        raise SettingError(f"combined is a list of names, such as ['blend'], not {said(names)}.")
+    for name in names:
+        if not family_named(name).is_combined:
+            raise SettingError(
+                f"{name!r} is not made of models of other families. Give its settings as "
+                "candidates."
+            )
+    return tuple(dict.fromkeys(names))
 
 
 def strategy_for(

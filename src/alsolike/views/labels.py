@@ -1,8 +1,9 @@
 """Labels runs and columns in figures: settings, values, families."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from alsolike.models.registry import USUAL
 from alsolike.views.page import clean
 
 _NOT_SETTINGS = {
@@ -57,6 +58,24 @@ def settings_of(row: Mapping[str, Any], names: Iterable[str]) -> str:
     """
     known = (name for name in names if row[name] is not None)
     return " · ".join(f"{clean(name)} {plain(row[name])}" for name in known)
+
+
+def flat_settings(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield labels and values of settings; those of models within a model with its name in front.
+
+    Examples
+    --------
+    >>> dict(flat_settings({"members": [{"factors": 8}, {"model": "ease"}], "weights": [0.5, 0.5]}))
+    {'1 als: factors': 8, '2 ease: model': 'ease', 'weights': [0.5, 0.5]}
+    """
+    for label, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flat_settings(value, f"{before}{label}: ")
+        elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+            for number, one in enumerate(value, start=1):
+                yield from flat_settings(one, f"{before}{number} {one.get('model', USUAL)}: ")
+        else:
+            yield f"{before}{label}", value
 
 
 def family_in(model: str) -> str:

@@ -18,7 +18,7 @@ from alsolike.evaluation.item_to_item.unseen_users import Fold, unseen_users
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
-from alsolike.models.ease import EASEConfig, fit_ease
+from alsolike.models.linear.ease import EASEConfig, fit_ease
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.similarity.config import MARKS, SimilarityConfig

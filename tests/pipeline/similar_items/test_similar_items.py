@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import alsolike
+from als_settings import LOSS
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
@@ -16,7 +17,7 @@ from alsolike.evaluation.item_to_item.dial import evaluate_dial
 from alsolike.evaluation.item_to_item.unseen_users import unseen_users
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.base import HasAffinities
-from alsolike.models.ease import EASEConfig
+from alsolike.models.linear.ease import EASEConfig
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.similarity.config import MARKS, SimilarityConfig
 from alsolike.pipeline.job import Job, resolve
@@ -59,8 +60,11 @@ def job(out: Path, families: list[str], **changes: Any) -> Job:
     usual: dict[str, Any] = {"source": frame(), "held_out": 2, "k": 5, "out": out}
     usual |= {"reading": {"user": "user", "item": "item"}}
     if "als" in families:
-        usual |= {"grid": {"factors": [2]}, "sweeps": [2], "settings": {"alpha": 3.0}}
-        usual["settings"] |= {"regularization": 1.0}
+        usual |= {
+            "grid": {"factors": [2]},
+            "sweeps": [2],
+            "settings": LOSS | {"regularization": 1.0, "alpha": 3.0},
+        }
     return Job(**usual | {"search": Searching(families=families)} | changes)
 
 

@@ -167,7 +167,7 @@ def item_recommender_of(
 
     Examples
     --------
-    >>> from alsolike.models.ease import EASEConfig, fit_ease
+    >>> from alsolike.models.linear.ease import EASEConfig, fit_ease
     >>> likes = Interactions.from_columns(["u1", "u1", "u2", "u2", "u3"], ["a", "b", "a", "b", "c"])
     >>> recommender = item_recommender_of(fit_ease(likes, EASEConfig()), likes, min_count=1)
     >>> recommender.ranked(np.int32([0]), 2).indices

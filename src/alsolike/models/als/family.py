@@ -91,14 +91,14 @@ class ALSFamily(Family):
         value. On the tables of docs/decisions/0025-evidence.md one of these was the best of many,
         or close to it.
         """
-        usual = ALSConfig(
-            values="binary", confidence="additive", alpha=1.0, iterations=5,
-            regularization_exponent=1.0,
+        usual = ALSConfig(values="binary", confidence="additive", alpha=1.0, iterations=5)
+        tried = (
+            (64, 0.01, 0.01), (64, 0.03, 0.01), (64, 0.1, 0.01), (64, 0.03, 0.03),
+            (256, 0.01, 0.01), (256, 0.03, 0.01),
         )  # fmt: skip
-        tried = ((0.01, 0.01), (0.03, 0.01), (0.1, 0.01), (0.03, 0.03))
         return [
-            replace(usual, unobserved_weight=weight, regularization=regularization)
-            for weight, regularization in tried
+            replace(usual, factors=factors, unobserved_weight=weight, regularization=regularization)
+            for factors, weight, regularization in tried
         ]
 
     def is_tried(self, data: TrainingData) -> bool:

@@ -19,7 +19,7 @@ from alsolike.models.similarity.config import Affinity, SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.models.similarity.terms import AffinityTerms, count_terms
 
-_FEW = 8  # users scored without the compiler, which a server has not loaded
+FEW = 8  # users scored without the compiler, which a server has not loaded
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,9 +55,9 @@ class ItemKNNModel(ComparesByAffinity, HistoryModel):
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Sum similarities, in float64 in the order of the items, (n, n_chosen_items)."""
         pulls, chosen = self._pulls(likes), slice(*item_indices.indices(len(self.items))[:2])
-        if pulls.shape[0] > _FEW:
+        if pulls.shape[0] > FEW:
             return np.ascontiguousarray(self._compiled.add_up(pulls)[:, chosen])
-        return _sums(pulls, self._neighbours, chosen)
+        return sums_of_rows(pulls, self._neighbours, chosen)
 
     def _pulls(self, likes: sp.csr_array) -> sp.csr_array:
         if not likes.has_sorted_indices:
@@ -126,7 +126,7 @@ class ItemKNNModel(ComparesByAffinity, HistoryModel):
         )
 
 
-def _sums(pulls: sp.csr_array, weights: sp.csr_array, chosen: slice) -> Floats:
+def sums_of_rows(pulls: sp.csr_array, weights: sp.csr_array, chosen: slice) -> Floats:
     """Add up rows of weights, one for each pull and in their order, float32 (n, n_chosen)."""
     out = np.empty((pulls.shape[0], chosen.stop - chosen.start), dtype=np.float32)
     for row in range(len(out)):

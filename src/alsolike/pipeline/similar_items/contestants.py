@@ -81,7 +81,8 @@ def contestants_of(found: SearchResult, chosen: int, train: Interactions) -> lis
     """Return what is compared: the best of the search, settings for similar items, and baselines.
 
     Of each family that may be published, these are the best training of the search, one for each
-    way in which it compares items, and the settings of `Family.similar_space`.
+    way in which it compares items, and the settings of `Family.similar_space`. Of a blend it is the
+    member that compares items, which stands for its family.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def contestants_of(found: SearchResult, chosen: int, train: Interactions) -> lis
     best: dict[tuple[str, str], Contestant] = {}
     for row in rows:
         baseline = always.get(_way(row.config), "")
-        one = Contestant(row.config, row.run, baseline, may_win=True)
+        one = Contestant(_beside_items(row.config), row.run, baseline, may_win=True)
         best.setdefault(_way(row.config), one)
     distinct = {_identity(one.config): one for one in best.values()}
     for config in _for_similar_items([row.family for row in found.rows if row.is_candidate], train):
@@ -147,18 +148,25 @@ def families_of_contestants(configs: Sequence[Config], train: Interactions) -> l
 def similar_configs(configs: Sequence[Config], train: Interactions) -> list[Config]:
     """Return the settings that are tried for similar items alone after a search of `configs`."""
     ways = {_way(one) for one in configs if family_of(one).compared_by(one)}
-    families = [family_of(one).name for one in configs]
+    families = [family_of(one).name for one in map(_beside_items, configs)]
     return [one for one in _for_similar_items(families, train) if _way(one) not in ways]
+
+
+def _beside_items(config: Config) -> Any:
+    """Return the configuration that similar items come from: of a blend, that of a member."""
+    return family_of(config).beside_items(config)
 
 
 def _way(config: Config) -> tuple[str, str]:
     """Return the family and the way in which it compares items."""
+    config = _beside_items(config)
     family = family_of(config)
     return family.name, family.compared_by(config)
 
 
 def _identity(config: Config) -> tuple[str, str]:
     """Return a key that is equal for trainings with the same similar items."""
+    config = _beside_items(config)
     family, way = _way(config)
     return family, way or canonical_settings(config.to_settings())
 

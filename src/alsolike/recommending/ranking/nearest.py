@@ -18,7 +18,7 @@ from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.ranking.affinity_single import SingleAffinities
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.prepared import prepared
-from alsolike.recommending.ranking.score_blocks import whole_rows
+from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, blocks_of, whole_rows
 from alsolike.recommending.shared import MIN_COUNT, Indices, Mask, likes_of_items
 
 _AT_ONCE = 1 << 19  # products of a few items with all, within the caches of a core
@@ -188,7 +188,12 @@ class _Scores:
 
     def _scores(self, rows: Indices) -> Floats:
         name, ask = self._model.name, self._model.item_scores
-        return whole_rows(name, lambda items: ask(rows, items), len(rows), self.n_items)
+        return whole_rows(
+            name,
+            lambda items: ask(rows, items),
+            len(rows),
+            blocks_of(self.n_items, ITEMS_PER_BLOCK),
+        )
 
     def _best(
         self, row: int, scores: Floats, k: int, min_count: int, may_appear: Mask | None

@@ -1,6 +1,7 @@
 """Ranks many queries: blocks of scores, on an engine, into lists of the best."""
 
 import functools
+import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ from alsolike.recommending.ranking.score_blocks import (
     ITEMS_PER_BLOCK,
     block_of,
     blocks_of,
+    blocks_of_items,
     not_finite,
+    parts_of_rows,
+    scores_whole_rows,
 )
 from alsolike.recommending.shared import Indices, Mask, lifts_of, product_margin, row_lengths
 
@@ -224,30 +228,35 @@ class Plain:
         def fill(
             queries: slice, taken: Indices, starts: Bounds, stops: Bounds, heaps: Heaps
         ) -> None:
-            cursors = starts.copy()
-            for items in blocks_of(len(open_items), ITEMS_PER_BLOCK):
+            cursors, rows = starts.copy(), self.rows[queries]
+            parts = parts_of_rows(self.model, len(rows))
+            for part, items in itertools.product(parts, blocks_of_items(self.model)):
                 if not open_items[items].any():
                     continue
-                scores = self._block(queries, items)
+                scores = self._block(rows[part], items)
                 bad = scan_block(
-                    scores, items.start, open_items, taken, cursors, stops, heaps.scores,
-                    heaps.items, heaps.filled,
+                    scores, items.start, open_items, taken, cursors[part], stops[part],
+                    heaps.scores[part], heaps.items[part], heaps.filled[part],
                 )  # fmt: skip
                 if bad >= 0:
                     row, column = divmod(bad, scores.shape[1])
-                    place = queries.start + row, items.start + column
+                    place = queries.start + part.start + row, items.start + column
                     raise NotFiniteError(*place, float(scores[row, column]))
             sort_heaps(heaps.scores, heaps.items, heaps.filled)
 
         return fill
 
     def scored(self, queries: slice, chosen: Rows) -> Iterator[tuple[slice, Floats]]:
-        """Yield the scores of the ranked blocks, on which they may depend."""
-        for items in blocks_of(len(self.model.items), ITEMS_PER_BLOCK):
-            yield items, self._block(queries, items)[chosen]
-
-    def _block(self, queries: slice, items: slice) -> Floats:
+        """Yield the scores of the ranked blocks, on which they may depend, or of whole rows."""
         rows = self.rows[queries]
+        if scores_whole_rows(self.model):
+            everything = slice(0, len(self.model.items))
+            yield everything, self._block(rows[chosen], everything)
+            return
+        for items in blocks_of_items(self.model):
+            yield items, self._block(rows, items)[chosen]
+
+    def _block(self, rows: Indices, items: slice) -> Floats:
         return block_of(self.model.name, self.model.scores(rows, items), len(rows), items)
 
 

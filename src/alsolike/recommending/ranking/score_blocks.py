@@ -1,6 +1,7 @@
 """A model's own scores, in the blocks that lists are ranked by. No Numba."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +9,8 @@ from alsolike.errors import DataError, FitError
 from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender
 
 ITEMS_PER_BLOCK = 2048
+# Scores of whole rows at once, and the fewest rows.
+_WHOLE, _FEWEST = 1 << 23, 16
 
 
 def blocks_of(count: int, size: int) -> list[slice]:
@@ -19,6 +22,24 @@ def blocks_of(count: int, size: int) -> list[slice]:
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     return [slice(first, min(first + size, count)) for first in range(0, count, size)]
+
+
+def blocks_of_items(model: Any) -> list[slice]:
+    """Return the slices of items that lists are ranked by: one for a model of whole rows."""
+    n_items = len(model.items)
+    return blocks_of(n_items, n_items if scores_whole_rows(model) else ITEMS_PER_BLOCK)
+
+
+def scores_whole_rows(model: Any) -> bool:
+    """Tell whether some columns of scores take as long as all, see `FittedModel`."""
+    return bool(getattr(model, "scores_whole_rows", False))
+
+
+def parts_of_rows(model: Any, count: int) -> list[slice]:
+    """Cut the rows of a block for a model of whole rows, which need much memory."""
+    if not scores_whole_rows(model):
+        return blocks_of(count, max(count, 1))
+    return blocks_of(count, max(_WHOLE // max(len(model.items), 1), _FEWEST))
 
 
 def block_of(name: str, scores: Floats, n_rows: int, items: slice) -> Floats:
@@ -33,7 +54,9 @@ def block_of(name: str, scores: Floats, n_rows: int, items: slice) -> Floats:
     return block
 
 
-def whole_rows(name: str, ask: Callable[[slice], Floats], n_rows: int, n_items: int) -> Floats:
+def whole_rows(
+    name: str, ask: Callable[[slice], Floats], n_rows: int, blocks: list[slice]
+) -> Floats:
     """Return the scores of a few rows with all items, float32, (n_rows, n_items).
 
     Parameters
@@ -41,12 +64,14 @@ def whole_rows(name: str, ask: Callable[[slice], Floats], n_rows: int, n_items: 
     name : str
         Of the model.
     ask : callable
-        From a slice of items to their scores; called with the slices that
-        `alsolike.recommending.ranking.scan` ranks by.
-    n_rows, n_items : int
+        From a slice of items to their scores.
+    n_rows : int
+    blocks : list of slice
+        The slices to ask for: those that `alsolike.recommending.ranking.scan` ranks by.
     """
+    n_items = blocks[-1].stop if blocks else 0
     found = np.empty((n_rows, n_items), dtype=np.float32)
-    for items in blocks_of(n_items, ITEMS_PER_BLOCK):
+    for items in blocks:
         found[:, items] = block_of(name, ask(items), n_rows, items)
     return found
 

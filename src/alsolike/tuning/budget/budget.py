@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
@@ -77,3 +77,7 @@ class Deadline:
     def allows(self, seconds: float) -> bool:
         """Return whether a task of so many seconds would end in time."""
         return self.at is None or self.clock() + seconds < self.at
+
+    def later(self, seconds: float) -> "Deadline":
+        """Return the same deadline so many seconds later."""
+        return self if self.at is None else replace(self, at=self.at + seconds)

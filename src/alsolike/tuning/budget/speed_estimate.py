@@ -16,7 +16,7 @@ from alsolike.models.family import Family
 from alsolike.models.fit import fit, iterate
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
-from alsolike.tuning.plan import Plan, ending_at, is_scored_at_sweeps
+from alsolike.tuning.plan import Plan, ending_at, is_scored_at_sweeps, iterations_of
 
 # Numbers of factors that are measured; others are interpolated.
 _MEASURED = 3
@@ -58,8 +58,11 @@ class SpeedEstimate:
         """Return the seconds until a sweep is done and so many points are scored; 0 if unknown.
 
         Between measured numbers of factors, the logarithms of seconds are interpolated linearly.
+        A model made of models takes as long as these, each with a scored point.
         """
         family = family_of(config)
+        if members := family.members(config):
+            return sum(self.until(one, sweep=iterations_of(one), points=1) for one in members)
         if not is_scored_at_sweeps(config):
             return self.at_end.get(family.name, 0.0)
         if not (measured := self.measured.get(family.name)):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alsolike.engines.base import Shape
 from alsolike.models.settings import Config
@@ -25,18 +25,26 @@ class TimeForecast:
     others : float
         Seconds of the other trainings: baselines, and candidates of other families.
     speed : SpeedEstimate
+    combined : float
+        Seconds of models made of the best of other families, after all these.
     """
 
     seconds: float
     trainings: int
     others: float
     speed: SpeedEstimate
+    combined: float = 0.0
+
+    def with_combined(self, seconds: float) -> "TimeForecast":
+        """Return the same with so many seconds more, for models made of the best of others."""
+        return replace(self, seconds=self.seconds + seconds, combined=seconds)
 
     def __str__(self) -> str:
         text = f"The search will take about {duration(self.seconds)}"
         if not self.trainings:
             return f"{text}."
-        others = f", including {duration(self.others)} for other models" if self.others else ""
+        more = self.others + self.combined
+        others = f", including {duration(more)} for other models" if more else ""
         return f"{text}: {self.trainings:,} trainings{others}."
 
 

@@ -5,14 +5,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alsolike.errors import DegenerateError, FitError
-from alsolike.models.registry import family_of
-from alsolike.models.settings import Config
+from alsolike.models.registry import family_named, family_of
+from alsolike.models.settings import Config, recorded_settings
 from alsolike.progress import Observer
 from alsolike.text import duration
 from alsolike.tuning.budget.budget import Budget, Deadline
 from alsolike.tuning.budget.memory_forecast import at_once, search_memory
+from alsolike.tuning.budget.speed_estimate import SpeedEstimate
 from alsolike.tuning.budget.time_forecast import TimeForecast, forecast_time
 from alsolike.tuning.budget.warm_up import code_of
+from alsolike.tuning.execution.combinations import (
+    best_of_families,
+    expected_combinations,
+    memory_of_stage,
+    scored,
+    seconds_of_stage,
+)
 from alsolike.tuning.execution.executors import Executor
 from alsolike.tuning.execution.progress import ProgressReporter
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
@@ -49,11 +57,14 @@ class Tasks:
         May propose nothing if there are candidates.
     candidates, baselines : sequence of Config
         Further trainings that may be chosen, and that may not.
+    combined : sequence of str
+        Families that are tried last, made of the best of the others.
     """
 
     strategy: Strategy
     candidates: Sequence[Config] = ()
     baselines: Sequence[Config] = ()
+    combined: Sequence[str] = ()
 
 
 class SearchRun:
@@ -66,6 +77,7 @@ class SearchRun:
         self._configs: dict[int, Config] = {}  # by entry, in the order of the proposals
         self._roles: dict[int, Role] = {}
         self._cut: list[int] = []
+        self._for_combined = 0.0  # seconds that are kept free for combined families
 
     def expect(self, executor: Executor, budget: Budget, until: float | None) -> None:
         """Forecast the time of the remaining trainings, if any, and set the deadline."""
@@ -87,12 +99,15 @@ class SearchRun:
         executor.make_ready(code_of(everything, train))
         found = forecast_time(self._plan, left, others, executor.shape)
         self._observer.finish()
+        last = self._combinations([*candidates, *(one.config for one in left)], found.speed)
+        found = found.with_combined(seconds_of_stage(last, found.speed))
         if budget.forecast:
             self._observer.tell(found)
             if left or candidates:
                 swept = [one for one in everything if is_scored_at_sweeps(one)]
                 ending = [one for one in everything if not is_scored_at_sweeps(one)]
                 most = at_once(train, ending, executor.shape.beside)
+                most = max(most, memory_of_stage(last, self._plan.split, executor.shape.threads))
                 self._observer.tell(search_memory(train, swept, executor.shape, baselines=most))
         if until is not None:
             self._keep_free(until, budget, found, left, candidates)
@@ -111,12 +126,16 @@ class SearchRun:
         # No time is reserved for fitting candidates that will not be trained.
         dear = [one for one in candidates if self._needed(one) > most]
         may_win = [*(one.config for one in left), *(c for c in candidates if c not in dear)]
+        may_win += self._combinations(may_win, found.speed)[:1]
         last = self._plan.sweeps[-1]
         fits = [(one, found.speed.until(one, sweep=last, points=0)) for one in may_win]
         after = budget.afterwards(fits)
-        self._deadline = Deadline(until - after, found.speed)
+        if found.combined <= _FOR_OTHERS * self._deadline.left:
+            self._for_combined = found.combined
+        self._deadline = Deadline(until - after - self._for_combined, found.speed)
         others = max(found.others - self._needed(*dear), 0.0)
-        seconds, of_trials = self._deadline.left, found.seconds - found.others
+        seconds = self._deadline.left
+        of_trials = found.seconds - found.others - found.combined
         if seconds >= others + of_trials:
             return
         words = f"Time budget: {duration(seconds)} left"
@@ -150,6 +169,58 @@ class SearchRun:
                 break
         self._train_cut(executor)
         self._train_one(executor)
+        self._train_combined(executor)
+
+    def _combinations(self, configs: Sequence[Config], speed: SpeedEstimate) -> list[Config]:
+        """Return about what will be tried of combined families, beside these trainings."""
+        if not self._may_combine:
+            return []
+        sweeps = self._plan.sweeps
+        return expected_combinations(
+            self._tasks.combined,
+            [ending_at(one, sweeps[-1]) for one in configs],
+            self._plan.data,
+            lambda one: speed.whole(one, sweeps),
+        )
+
+    @property
+    def _may_combine(self) -> bool:
+        """Whether there are combined families, and lists that these may improve."""
+        return bool(self._tasks.combined) and not self._plan.objectives[""].is_of_unseen_users
+
+    def _train_combined(self, executor: Executor) -> None:
+        """Train models made of the best of other families, for as long as these propose some."""
+        if not self._may_combine:
+            return
+        self._deadline = self._deadline.later(self._for_combined)
+        best = best_of_families(self._plan, self._ledger, self._configs, self._roles)
+        for name in self._tasks.combined:
+            family, entries = family_named(name), list[int]()
+            while proposed := family.combinations(
+                self._plan.data, best, scored(self._plan, self._ledger, self._configs, entries)
+            ):
+                again = ", again" if entries else ""
+                new = [self._enlist(config, "candidate", ONE_GO, {}) for config in proposed]
+                if set(new) <= set(entries):
+                    break
+                entries += new
+                if not self._has_time_for(name, new):
+                    break
+                self._run_round(executor, new, f"{name}s of the best models{again}")
+        self._plan.memo.clear()
+
+    def _has_time_for(self, name: str, entries: Sequence[int]) -> bool:
+        """Tell whether there is time for combinations; else skip them, with a warning."""
+        if all(self._ledger.state(entry) in _FINAL for entry in entries):
+            return True
+        configs = [self._configs[entry] for entry in entries]
+        needed = seconds_of_stage(configs, self._deadline.speed)
+        if needed <= self._deadline.left and not self._deadline.is_over:
+            return True
+        self._cut += entries
+        self._ledger.skip(entries)
+        self._observer.warn(f"No time for {name}s of the best models: {duration(needed)} needed.")
+        return False
 
     def _train_others(self, executor: Executor) -> None:
         last, tasks = self._plan.sweeps[-1], self._tasks
@@ -256,7 +327,8 @@ class SearchRun:
     ) -> int:
         if not is_scored_at_sweeps(config):
             sweeps, thresholds = ONE_GO, {}
-        [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, thresholds=thresholds)
+        settings = recorded_settings(config)
+        [entry] = self._ledger.enlist([settings], sweeps=sweeps, thresholds=thresholds)
         self._configs.setdefault(entry, config)
         # A baseline may be chosen if the strategy proposes it, too.
         if role == "trial" or self._roles.get(entry) in (None, "baseline"):

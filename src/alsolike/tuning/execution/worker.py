@@ -117,8 +117,9 @@ class Worker:
         split, engine = self.plan.split, self.engine
         first, *others = self.plan.objectives.values()
         return learning_curve(
-            split, config, sweeps=sweeps, objective=first, beside=others, engine=engine
-        )
+            split, config, sweeps=sweeps, objective=first, beside=others, engine=engine,
+            data=self.plan.data,
+        )  # fmt: skip
 
 
 class _Curve:

@@ -94,7 +94,8 @@ def runs_of(configs: Mapping[int, Config], roles: Mapping[int, Role] | None = No
         given.setdefault(entry, "trial" if is_scored_at_sweeps(config) else "baseline")
     of_family: dict[str, list[dict[str, Any]]] = {}
     for config in configs.values():
-        of_family.setdefault(family_of(config).name, []).append(config.to_settings())
+        family = family_of(config)
+        of_family.setdefault(family.name, []).append(dict(family.labels(config)))
     varying = {
         family: [
             name
@@ -108,8 +109,8 @@ def runs_of(configs: Mapping[int, Config], roles: Mapping[int, Role] | None = No
     numbers = {entry: next(count) for entry in in_turn}
     runs: list[Run] = []
     for entry, config in configs.items():
-        settings = config.to_settings()
-        own = {name: plain_value(settings[name]) for name in varying[family_of(config).name]}
+        settings, names = family_of(config).labels(config), varying[family_of(config).name]
+        own = {name: plain_value(settings[name]) for name in names}
         runs.append(Run(numbers.get(entry), entry, config, own, given[entry]))
     return runs
 

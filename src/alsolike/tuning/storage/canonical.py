@@ -22,7 +22,11 @@ def canonical_settings(settings: Mapping[str, Any]) -> str:
 
 
 def plain_value(value: Any) -> Any:
-    """Return a NumPy scalar as a Python one, and a whole float as an int."""
+    """Return a NumPy scalar as a Python one, and a whole float as an int, also inside others."""
+    if isinstance(value, Mapping):
+        return {name: plain_value(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_value(one) for one in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:

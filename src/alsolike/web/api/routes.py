@@ -314,7 +314,12 @@ def explain_recommendation(
         "item": item,
         "basis": why.basis,
         "score": why.score,
-        "parts": [{"name": None} | row for row in why.parts.rows()],
+        "parts": [
+            {"name": None}
+            | row
+            | {"members": {name: row[name] for name in why.members} if why.members else None}
+            for row in why.parts.rows()
+        ],
     }
 
 

@@ -280,6 +280,9 @@ class Part(BaseModel):
     name: str | None
     value: float
     contribution: float
+    members: dict[str, float] | None = Field(
+        description="of a model made of models, what each of them adds; else null"
+    )
 
 
 class Explained(Answer):

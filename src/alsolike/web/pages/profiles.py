@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import FitError, SettingError
-from alsolike.models.base import Basis, Doubles, Explains, Indices
+from alsolike.models.base import Basis, Contributions, Explains, Indices
 from alsolike.recommending.explain import contributions_of
 from alsolike.recommending.fallback import RankedList
 from alsolike.views.page import clean
@@ -31,10 +31,14 @@ class ShownLike:
 
 @dataclass(frozen=True)
 class Carrier:
-    """A like, and its printed contribution to a score."""
+    """A like, and its printed contribution to a score.
+
+    `members`: of a model made of models, their names and what each adds, with the same sum.
+    """
 
     card: ItemCard
     share: str
+    members: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,10 +125,11 @@ def _explained(served: ServedModel, values: Mapping[int, float], found: RankedLi
     else:
         likes = np.fromiter(values, dtype=np.int32, count=len(values))
         amounts = np.array(list(values.values()), dtype=np.float32)
-        shares = contributions_of(model, likes, amounts, rows).parts if n_known else ()
+        split = contributions_of(model, likes, amounts, rows) if n_known else None
         by_model = [
-            _suggestion(served, row, likes, of_one)
-            for row, of_one in zip(rows.tolist(), shares, strict=True)
+            _suggestion(served, row, likes, split, place)
+            for place, row in enumerate(rows.tolist())
+            if split is not None
         ]
     more = [
         Suggestion(card_of(served, row), fills=n_known > 0) for row in found.rows[n_known:].tolist()
@@ -132,8 +137,11 @@ def _explained(served: ServedModel, values: Mapping[int, float], found: RankedLi
     return Suggestions([*by_model, *more], found.basis)
 
 
-def _suggestion(served: ServedModel, answer: int, rows: Indices, shares: Doubles) -> Suggestion:
+def _suggestion(
+    served: ServedModel, answer: int, rows: Indices, split: Contributions, at: int
+) -> Suggestion:
     """Round a score and its contributions so that the printed numbers add up."""
+    shares = split.parts[at]
     score = _units(shares.sum())
     largest = np.lexsort((rows, -shares))[:_CARRIERS]
     carriers = {int(rows[place]): _units(shares[place]) for place in largest}
@@ -146,11 +154,27 @@ def _suggestion(served: ServedModel, answer: int, rows: Indices, shares: Doubles
         card=card_of(served, answer),
         score=_printed(score),
         carriers=tuple(
-            Carrier(card_of(served, row), _printed(units)) for row, units in carriers.items()
+            Carrier(
+                card_of(served, row),
+                _printed(units),
+                _of_members(split, at, int(np.flatnonzero(rows == row)[0]), units),
+            )
+            for row, units in carriers.items()
         ),
         rest=_printed(rest),
         others=others,
     )
+
+
+def _of_members(
+    split: Contributions, at: int, like: int, units: int
+) -> tuple[tuple[str, str], ...]:
+    """Return what each member adds, printed; the largest takes the rest of the rounding."""
+    if not split.members:
+        return ()
+    added = {name: _units(parts[at, like]) for name, parts in split.members.items()}
+    added[max(added, key=added.__getitem__)] += units - sum(added.values())
+    return tuple((name, _printed(own)) for name, own in added.items())
 
 
 def _units(value: float | np.floating[Any]) -> int:

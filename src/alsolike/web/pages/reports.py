@@ -2,12 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
+from alsolike.views.labels import flat_settings
 from alsolike.views.page import clean, finite
 from alsolike.web.serving.registry import ServedModel
 
@@ -56,7 +56,9 @@ def _shown(served: ServedModel, name: str) -> dict[str, Any]:
         "version": served.version,
         "manifest": manifest,
         "metrics": {clean(label): _plain(value) for label, value in manifest.metrics.items()},
-        "settings": {clean(label): _plain(value) for label, value in _flat(manifest.settings)},
+        "settings": {
+            clean(label): _plain(value) for label, value in flat_settings(manifest.settings)
+        },
         "similar": {label.replace("_", " "): value for label, value in of_similar.items()},
         "has_report": (served.aside / REPORT).is_file(),
         "has_leaderboard": (served.aside / LEADERBOARD).is_file(),
@@ -96,15 +98,6 @@ def _cell(text: str) -> str:
     if number is None:
         return ""
     return f"{number:z.0f}" if number.is_integer() and abs(number) < 1e15 else f"{number:.4g}"
-
-
-def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield labels and values; those of models within a model with its name in front."""
-    for label, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{label}: ")
-        else:
-            yield f"{before}{label}", value
 
 
 def _plain(value: Any) -> Any:

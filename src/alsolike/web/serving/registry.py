@@ -39,6 +39,7 @@ from alsolike.web.settings import Settings
 
 SECONDS_BETWEEN_LOOKS = 0.5
 LARGE = 4_000_000  # numbers read for one answer; with more, a thread computes it
+_OF_MEMBERS = 1_000  # of each item, for a model that scores whole rows
 # A content policy is a header; browsers and proxies reject headers of several kilobytes.
 MOST_IMAGE_ORIGINS = 50
 
@@ -196,7 +197,10 @@ class ServedModel:
 
     def is_fast(self, n_likes: int = 1) -> bool:
         """Return whether an answer for so many likes is fast enough for the event loop."""
-        return len(self.model.items) * (self.manifest.factors or n_likes) <= LARGE
+        each = self.manifest.factors or n_likes
+        if self.model.scores_whole_rows:  # of models within it, which may have many factors
+            each = max(each, _OF_MEMBERS)
+        return len(self.model.items) * each <= LARGE
 
     def compares_fast(self, rows: Sequence[int]) -> bool:
         """Return whether similar items of these are found fast enough for the event loop."""

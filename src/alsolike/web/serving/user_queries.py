@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alsolike.models.base import Explains, HasFactors, able
+from alsolike.models.base import Explains, able
 from alsolike.recommending.explain import Explanation, explain_rows
 from alsolike.recommending.fallback import RankedList, WithoutLikes
 from alsolike.recommending.shared import Mask, history_of
@@ -151,9 +151,7 @@ def explanation(served: ServedModel, profile: Profile, target: int) -> Explanati
         history_of(model, "explain a score")
     rows = np.array(list(profile.values), dtype=np.int32)
     values = np.array(list(profile.values.values()), dtype=np.float32)
-    row = profile.as_trained
-    stored = model.user_factors[row] if row is not None and isinstance(model, HasFactors) else None
-    return explain_rows(model, profile.user, target, rows, values, stored)
+    return explain_rows(model, profile.user, target, rows, values, profile.as_trained)
 
 
 def without(served: ServedModel, may_appear: Mask | None, rows: Iterable[int]) -> Mask:

@@ -28,8 +28,8 @@ from alsolike.models.base import (
     Rows,
 )
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.models.history_model import HistoryModel, likes_of, ones_of
-from alsolike.models.settings import FamilyConfig, check_number
+from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
+from alsolike.models.linear.config import LinearConfig
 from alsolike.models.similarity.config import SimilarityScale
 from alsolike.progress import SILENT, Observer
 
@@ -46,30 +46,30 @@ _ROWS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class EASEConfig(FamilyConfig):
+class EASEConfig(LinearConfig):
     """The settings of `fit_ease`.
 
     Parameters
     ----------
     regularization : float
         lambda, above 0; 100 to 1000 is usual, more for tables with more likes.
+    dropout : float
+        p, at least 0 and below 1; above 0 the model is EDLAE.
+    values, value_scale, value_length
+        Weights of likes, as of every `LinearConfig`.
 
     Raises
     ------
     SettingError
-        It is out of its range.
+        A setting is out of its range.
 
     Examples
     --------
-    >>> EASEConfig(regularization=200).to_settings()
-    {'model': 'ease', 'regularization': 200.0}
+    >>> EASEConfig(regularization=200).to_settings()["regularization"]
+    200.0
     """
 
     family: ClassVar[str] = "ease"
-    regularization: float = 500.0
-
-    def __post_init__(self) -> None:
-        check_number("regularization", self.regularization, above_zero=True)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,13 +91,14 @@ class EASEModel(HistoryModel):
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Sum weights, in float64 in the order of the items, (n, n_chosen_items)."""
-        liked, n_columns = ones_of(likes), len(range(*item_indices.indices(len(self.items))))
+        liked = weighted_likes(likes, self.item_counts, self.config.value_weights)
+        n_columns = len(range(*item_indices.indices(len(self.items))))
         scores = np.zeros((liked.shape[0], n_columns), dtype=np.float32)
         # In a fixed order, which a library's product does not promise for blocks.
         for row in range(liked.shape[0]):
             total = np.zeros(n_columns)
-            for item in liked.indices[liked.indptr[row] : liked.indptr[row + 1]].tolist():
-                total += self.weights[item, item_indices]
+            for place in range(liked.indptr[row], liked.indptr[row + 1]):
+                total += liked.data[place] * self.weights[liked.indices[place], item_indices]
             scores[row] = total
         return scores
 
@@ -112,9 +113,10 @@ class EASEModel(HistoryModel):
         return added
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
-        """Return the weights from likes to items."""
+        """Return the weights of likes, and those from likes to items."""
         near = np.ascontiguousarray(self.weights[np.ix_(likes, items)].T)
-        return Contributions((values > 0).astype(np.float64), near)
+        pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights)
+        return Contributions(pulls, near)
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Solve for the weights of other likes."""
@@ -157,7 +159,7 @@ def fit_ease(
     Parameters
     ----------
     train : Interactions
-        Values above zero are likes, each counted once; the rest is left out.
+        Values above zero are likes, weighted as `config` says; the rest is left out.
     config : EASEConfig
     engine : Engine or None
         Where to compute; None: the threads of this machine. The results do not depend on it.
@@ -176,6 +178,7 @@ def fit_ease(
     References
     ----------
     Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8 and algorithm 1.
+    Steck 2020, "Autoencoders that don't overfit towards the Identity": EDLAE, by `dropout`.
 
     Examples
     --------
@@ -189,7 +192,8 @@ def fit_ease(
     expect_interactions(train)
     refuse_too_large(train.n_items)
     engine = engine or LocalEngine()
-    matrix = _gramian(likes_of(train), engine)
+    likes = weighted_likes(train.user_items, train.like_counts, config.value_weights)
+    matrix = _gramian(likes, engine)
     _regularize(matrix, config)
     tiles = pieces(len(matrix), tile)
     _invert(matrix, tiles, engine, observer)
@@ -215,7 +219,7 @@ def _gib(size: int) -> str:
 
 
 def _gramian(likes: sp.csr_array, engine: Engine) -> Doubles:
-    """Count the users who like both of two items: whole numbers, so exact."""
+    """Sum the products of the likes of two items, in the order of the users."""
     item_users = likes.T.tocsr()
     matrix = np.empty((likes.shape[1], likes.shape[1]))
 
@@ -227,7 +231,7 @@ def _gramian(likes: sp.csr_array, engine: Engine) -> Doubles:
 
 
 def _regularize(matrix: Doubles, config: EASEConfig) -> None:
-    """Add lambda to the diagonal; FitError if the matrix stays nearly singular."""
+    """Add the ridges to the diagonal; FitError if the matrix stays nearly singular."""
     sums = [matrix[rows].sum(axis=1).max() for rows in pieces(len(matrix), _ROWS)]
     least = _LEAST * float(max(sums, default=0.0))
     if config.regularization < least:
@@ -235,7 +239,7 @@ def _regularize(matrix: Doubles, config: EASEConfig) -> None:
             f"regularization={config.regularization!r} is too small for float64 over "
             f"{len(matrix):,} items; at least {least:.1g} is needed, 100 to 1000 is usual."
         )
-    matrix[np.diag_indices_from(matrix)] += config.regularization
+    matrix[np.diag_indices_from(matrix)] += config.ridge(matrix.diagonal())
 
 
 def _invert(matrix: Doubles, tiles: list[slice], engine: Engine, observer: Observer) -> None:
@@ -339,12 +343,19 @@ class EASEFamily(Family):
         refuse_too_large(data.interactions.n_items)
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[EASEConfig]:
-        """Return two settings, less and more regularized."""
-        return [EASEConfig(regularization=regularization) for regularization in (100.0, 500.0)]
+        """Return settings with dropout, less and more regularized."""
+        return [
+            EASEConfig(regularization=regularization, dropout=0.33)
+            for regularization in (30.0, 100.0, 300.0)
+        ]
 
     def is_tried(self, data: TrainingData) -> bool:
         """Return True up to 10,000 items."""
         return data.interactions.n_items <= _MOST_ITEMS
+
+    def why_tried(self, data: TrainingData) -> str:
+        """Compare the items with the limit."""
+        return f"since {data.interactions.n_items:,} items are at most {_MOST_ITEMS:,}"
 
     @property
     def growth(self) -> float:

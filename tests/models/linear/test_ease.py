@@ -12,8 +12,9 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.models import ease
-from alsolike.models.ease import EASEConfig, ease_bytes, fit_ease
+from alsolike.models.linear import ease
+from alsolike.models.linear.ease import EASEConfig, ease_bytes, fit_ease
+from alsolike.models.values import weighted
 from alsolike.testing import tiny_likes
 
 
@@ -31,11 +32,11 @@ def liked(likes):
     return (likes.user_items.toarray() > 0).astype(np.float64)
 
 
-def closed_form(x, regularization):
-    """Return B of algorithm 1 of Steck 2019, line by line."""
+def closed_form(x, regularization, dropout=0.0):
+    """Return B of algorithm 1 of Steck 2019, line by line, with the ridges of Steck 2020."""
     g = x.T @ x
     diagonal = np.diag_indices(len(g))
-    g[diagonal] += regularization
+    g[diagonal] += regularization + dropout / (1 - dropout) * g[diagonal]
     p = np.linalg.inv(g)
     b = p / (-np.diag(p))
     b[diagonal] = 0
@@ -193,11 +194,64 @@ def test_hardly_any_data(likes):
     assert not scores.any()
 
 
+@pytest.mark.parametrize("dropout", [0.1, 0.5, 0.9])
+def test_dropout_is_the_ridge_of_the_expected_loss(dropout):
+    likes, regularization = make_likes(), 20.0
+    x = liked(likes)
+    weights = fit_ease(likes, EASEConfig(regularization=regularization, dropout=dropout)).weights
+    np.testing.assert_allclose(weights, closed_form(x, regularization, dropout), atol=1e-13)
+    # The mean of |x - z b|^2 over all z, which keep each like with probability 1 - p and scale it
+    # by 1 / (1 - p), is |x - x b|^2 and the variance of z b: p / (1 - p) times the likes.
+    item = 11
+    others = np.delete(x, item, axis=1)
+    variance = dropout / (1 - dropout) * np.square(others).sum(axis=0)
+    system = others.T @ others + np.diag(variance) + regularization * np.eye(len(variance))
+    solved = np.linalg.solve(system, others.T @ x[:, item])
+    np.testing.assert_allclose(np.delete(weights[:, item], item), solved, atol=1e-12)
+
+
+def test_the_loss_under_drawn_dropout_is_least_at_the_weights():
+    likes, dropout = make_likes(40, 8), 0.4
+    x = liked(likes)
+    weights = fit_ease(likes, EASEConfig(regularization=1e-6, dropout=dropout)).weights
+    rng = np.random.default_rng(0)
+    kept = x * (rng.random((4000, *x.shape)) >= dropout) / (1 - dropout)
+    others = [1, 2, 3, 4, 5, 6]
+    drawn = kept[:, :, others].reshape(-1, 6)
+    target = np.tile(x[:, 0], 4000)
+    solved = np.linalg.lstsq(drawn, target)[0]
+    np.testing.assert_allclose(weights[others, 0], solved, atol=0.01)
+
+
+@pytest.mark.parametrize("values", ["given", "log", "capped", "tf-idf", "bm25"])
+def test_values_are_weighted_in_training_and_in_scoring(values):
+    likes = make_likes()
+    config = EASEConfig(regularization=5.0, values=values, value_scale=3.0, value_length=0.0)
+    model = fit_ease(likes, config)
+    above = likes.user_items.copy()
+    above.data[above.data < 0] = 0
+    above.eliminate_zeros()
+    x = weighted(above, likes.like_counts, config.value_weights).toarray()
+    assert len(np.unique(x)) > 3
+    np.testing.assert_allclose(model.weights, closed_form(x, 5.0), rtol=1e-9, atol=1e-12)
+    scores = model.scores(slice(None), slice(None))
+    np.testing.assert_allclose(scores, x @ closed_form(x, 5.0), rtol=1e-5, atol=1e-6)
+    row = slice(*likes.user_items.indptr[4:6])
+    columns, own = likes.user_items.indices[row], likes.user_items.data[row]
+    parts = model.contributions(columns, own, np.arange(likes.n_items)).parts
+    np.testing.assert_allclose(parts.sum(axis=1), scores[4], rtol=1e-5, atol=1e-6)
+
+
 def test_settings_go_there_and_back_as_plain_values():
-    for config in (EASEConfig(), EASEConfig(regularization=np.float64(3.5))):
+    for config in (EASEConfig(), EASEConfig(regularization=np.float64(3.5), dropout=0.25)):
         settings = config.to_settings()
-        assert settings == {"model": "ease", "regularization": config.regularization}
+        assert settings == {
+            "model": "ease", "regularization": config.regularization, "dropout": config.dropout,
+            "values": "binary", "value_scale": 1.0, "value_length": 0.0,
+        }  # fmt: skip
         assert EASEConfig.from_settings(json.loads(json.dumps(settings))) == config
+    # As models were saved before there was more than one setting.
+    assert EASEConfig.from_settings({"model": "ease", "regularization": 500.0}) == EASEConfig()
     with pytest.raises(SettingError, match=r"Unknown settings \['factors'\]"):
         EASEConfig.from_settings({"model": "ease", "factors": 1})
     with pytest.raises(SettingError, match="model 'ease' expected, not 'als'"):
@@ -208,6 +262,22 @@ def test_settings_go_there_and_back_as_plain_values():
 def test_settings_out_of_range(value):
     with pytest.raises(SettingError, match="regularization must be a finite number above 0, not"):
         EASEConfig(regularization=value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dropout": 1.0}, "dropout must be below 1, not 1.0"),
+        ({"dropout": -0.1}, "dropout must be a finite number of at least 0"),
+        ({"dropout": None}, "dropout must be a finite number of at least 0"),
+        ({"values": "logarithm"}, "values must be one of given, binary, log"),
+        ({"value_scale": 0}, "value_scale must be a finite number above 0"),
+        ({"value_length": 2}, "value_length must be at most 1"),
+    ],
+)
+def test_dropout_and_weights_out_of_range(settings, message):
+    with pytest.raises(SettingError, match=message):
+        EASEConfig(**settings)
 
 
 def test_a_matrix_is_not_interactions():

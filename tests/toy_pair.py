@@ -21,8 +21,8 @@ from alsolike.progress import SILENT, Observer
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlendConfig(FamilyConfig):
-    family: ClassVar[str] = "blend"
+class PairConfig(FamilyConfig):
+    family: ClassVar[str] = "pair"
     first: Any = field(default_factory=lambda: ALSConfig(factors=4, iterations=3))
     second: Any = field(default_factory=lambda: ItemKNNConfig(neighbours=20))
     weight: float = 0.5
@@ -44,12 +44,12 @@ class BlendConfig(FamilyConfig):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class BlendModel(FittedModel):
-    name: ClassVar[str] = "blend"
+class PairModel(FittedModel):
+    name: ClassVar[str] = "pair"
     sweeps: ClassVar[int] = 0
     first: Any
     second: Any
-    config: BlendConfig
+    config: PairConfig
 
     @property
     def users(self):
@@ -112,15 +112,15 @@ class BlendModel(FittedModel):
         return replace(self, first=first, second=second)
 
 
-class BlendFamily(Family):
-    name: ClassVar[str] = "blend"
-    config: ClassVar[type[Any]] = BlendConfig
-    model: ClassVar[type[FittedModel]] = BlendModel
+class PairFamily(Family):
+    name: ClassVar[str] = "pair"
+    config: ClassVar[type[Any]] = PairConfig
+    model: ClassVar[type[FittedModel]] = PairModel
 
     def iterate(
         self,
         data: TrainingData,
-        config: BlendConfig,
+        config: PairConfig,
         *,
         start: FittedModel | None = None,
         engine: Engine | None = None,
@@ -131,30 +131,32 @@ class BlendFamily(Family):
             family_of(part).fit(data, part, engine=engine, observer=observer)
             for part in (config.first, config.second)
         )
-        yield BlendModel(first=first, second=second, config=config)
+        # What a setting leaves to the table is known by now.
+        known = {"first": config_of(first.settings), "second": config_of(second.settings)}
+        yield PairModel(first=first, second=second, config=replace(config, **known))
 
-    def pack(self, model: BlendModel) -> Arrays:
+    def pack(self, model: PairModel) -> Arrays:
         return {**pack_inside("first", model.first), **pack_inside("second", model.second)}
 
-    def unpack(self, arrays: BundleArrays, known: Known) -> BlendModel:
-        config = BlendConfig.from_settings(known.settings)
+    def unpack(self, arrays: BundleArrays, known: Known) -> PairModel:
+        config = PairConfig.from_settings(known.settings)
         first, second = (
             unpack_inside(label, arrays, known, part.to_settings())
             for label, part in (("first", config.first), ("second", config.second))
         )
-        return BlendModel(first=first, second=second, config=config)
+        return PairModel(first=first, second=second, config=config)
 
-    def cost(self, config: BlendConfig, n_users: int, n_items: int) -> float:
+    def cost(self, config: PairConfig, n_users: int, n_items: int) -> float:
         parts = (config.first, config.second)
         return sum(family_of(part).cost(part, n_users, n_items) for part in parts)
 
-    def memory(self, data: TrainingData, config: BlendConfig, threads: int) -> int:
+    def memory(self, data: TrainingData, config: PairConfig, threads: int) -> int:
         parts = (config.first, config.second)
         return sum(family_of(part).memory(data, part, threads) for part in parts)
 
-    def refuse(self, data: TrainingData, config: BlendConfig) -> None:
+    def refuse(self, data: TrainingData, config: PairConfig) -> None:
         for part in (config.first, config.second):
             family_of(part).refuse(data, part)
 
-    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[BlendConfig]:
-        return [BlendConfig(weight=weight) for weight in (0.25, 0.75)]
+    def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[PairConfig]:
+        return [PairConfig(weight=weight) for weight in (0.25, 0.75)]

@@ -1,0 +1,1 @@
+"""Solves regressions of items on their neighbourhoods."""

@@ -1,0 +1,1 @@
+"""Blends: models made of two or three models of other families."""

@@ -1,0 +1,1 @@
+"""Linear models of items: scores are likes times item-item weights."""
