@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from alsolike.cli.group import main
 from alsolike.kernels.compiler import cache
+from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.registry import family_named
 from alsolike.pipeline import precompile
 
 # Prints whether others compiled, how many kernels this process compiled itself, and a result.
@@ -119,6 +121,9 @@ def test_all_of_a_runs_kernels_are_in_some_share() -> None:
 def test_families_that_solve_nothing_wait_for_no_solver(monkeypatch) -> None:
     kept = {precompile.scan_block, precompile.measure_lists, precompile.rank_marks}
     monkeypatch.setattr(precompile, "is_kept", lambda kernel: kernel in kept)
+    assert precompile.is_compiled(["popularity", "ease"])
+    assert not precompile.is_compiled(["item-knn", "ease"])  # neighbours have kernels of their own
+    kept |= set(family_named("item-knn").kernels(ItemKNNConfig()))
     assert precompile.is_compiled(["item-knn", "ease"])
     assert not precompile.is_compiled(["item-knn", "als"])
     assert not precompile.is_compiled()
