@@ -55,7 +55,6 @@ from alsolike.recommending.batch import top_items
 from alsolike.recommending.ranking.scan import Ranked
 
 LIST, USERS_AT_ONCE = 20, 256
-KEPT = (20, 100, None)
 FILES: dict[str, tuple[str, dict[str, Any]]] = {
     "lastfm": (
         "lastfm-2k/user_artists.dat.gz", {"user": "userID", "item": "artistID", "value": "weight"}
@@ -163,13 +162,15 @@ def ones(likes: al.Interactions, kind: Any) -> sp.csr_matrix:
     return matrix.astype(kind)
 
 
-def configs() -> Iterator[tuple[str, ItemKNNConfig, tuple[type[Any], ...]]]:
+def configs(asked: argparse.Namespace) -> Iterator[tuple[str, ItemKNNConfig, tuple[type, ...]]]:
     """Yield what is fitted, and who else offers it."""
-    for kept in KEPT:
+    sizes = [None if text == "all" else int(text) for text in listed(asked.kept)]
+    for kept in sizes:
         name = f"cosine, {kept or 'all'}"
         yield name, ItemKNNConfig(neighbours=kept), (Implicit, Irspack)
     yield "bm25, 100", ItemKNNConfig(weighting="bm25"), (Implicit, Irspack)
-    for name, beta in (("P3alpha, all", 0.0), ("RP3beta, all", 0.3)):
+    corners = (("P3alpha, all", 0.0), ("RP3beta, all", 0.3)) if None in sizes else ()
+    for name, beta in corners:
         corner = ItemKNNConfig(
             weighting="normalized", neighbours=None, source_exponent=1, target_exponent=beta
         )
@@ -180,7 +181,7 @@ def compare(report: Report, asked: argparse.Namespace, data: str, likes: al.Inte
     """Print and keep the tables of one data set."""
     rows: list[Row] = []
     tasks = [task for task in ("fit", "lists") if task in listed(asked.tasks)]
-    for name, config, kinds in configs():
+    for name, config, kinds in configs(asked):
         able = [kind for kind in kinds if peer(kind.name, asked) is not None]
         made: list[Any] = [kind(likes, config, asked.threads) for kind in (Ours, *able)]
         alike = {one.name: "" for one in made} if name.startswith("bm25") else same_lists(made)
@@ -245,7 +246,7 @@ def settings(asked: argparse.Namespace) -> None:
         tried = ItemKNNFamily().search_space(TrainingData(split.train))
         has_values = len(np.unique(split.train.user_items.data)) > 1
         found: dict[ItemKNNConfig, tuple[float, float]] = {}
-        for config in dict.fromkeys((*tried, *wide())):
+        for config in dict.fromkeys((*tried, *(() if asked.narrow else wide()))):
             if config.values != "binary" and not has_values:
                 continue
             model = fit_item_knn(split.train, config, engine=engine)
@@ -326,8 +327,10 @@ def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--tasks", default="fit,lists", help="fit, lists, settings, gowalla, large")
     parser.add_argument("--data", default="gowalla,lastfm,steam", help="separated by commas")
+    parser.add_argument("--kept", default="20,100,all", help="neighbours that are kept")
     parser.add_argument("--settings-data", default="lastfm,steam,retail,citeulike,gowalla")
     parser.add_argument("--large", default="2000000x1000000x30000000")
+    parser.add_argument("--narrow", action="store_true", help="settings: without a wide search")
     asked = parser.parse_args()
     tasks = listed(asked.tasks)
     if "large" in tasks:

@@ -62,16 +62,7 @@ def lineup_for(
 
     The defaults depend only on the numbers of users, items and likes:
 
-    ============= ======================== ==========================
-    family        tried by default         with
-    ============= ======================== ==========================
-    als           always                   the grid of a preset
-    item-knn      always                   two cosines, two of BM25
-    ease          up to 10,000 items       three regularizations
-    sparse-linear up to 100,000 items      few and many neighbours
-    popularity    always, as a baseline
-    random        always, as a baseline    `seed`
-    ============= ======================== ==========================
+    ============= ======================== ===================
 
     Parameters
     ----------

@@ -8,7 +8,8 @@ D : float64, (m,)
 M : uint8, (m,)
     1 for the items to which some row adds; zeros between queries.
 L : int32, (m + 1,)
-    These items, in the order in which they were met.
+    These items, in the order in which they were met. Where most items are met, neither is kept:
+    all items are looked at.
 """
 
 from typing import Any
@@ -20,6 +21,8 @@ from alsolike.kernels.compiler.jit import bare_kernel, part
 from alsolike.kernels.ranking.topk import push
 
 Array = npt.NDArray[Any]
+
+_MANY = 2  # additions for each item, from which most items are met
 
 
 @bare_kernel
@@ -113,8 +116,17 @@ def _add_up(
     M: Array,
     L: Array,
 ) -> int:
-    """Add up the scores of a query; return how many items some row adds to."""
-    n_met = 0
+    """Add up the scores of a query; return how many items some row adds to, or -1: most."""
+    n_met, n_added = 0, 0
+    for like in range(starts[row], starts[row + 1]):
+        item = liked[like]
+        n_added += weight_starts[item + 1] - weight_starts[item]
+    if n_added > _MANY * len(D):
+        for like in range(starts[row], starts[row + 1]):
+            item, pull = liked[like], pulls[like]
+            for place in range(weight_starts[item], weight_starts[item + 1]):
+                D[weight_items[place]] += pull * weights[place]
+        return -1
     for like in range(starts[row], starts[row + 1]):
         item, pull = liked[like], pulls[like]
         for place in range(weight_starts[item], weight_starts[item + 1]):
@@ -141,8 +153,8 @@ def _push_met(
     """Push the items met with another score than 0; return one with NaN or +inf, or -1."""
     k, scores, ids, count = best.shape[1], best[row], items[row], filled[row]
     bar = np.float32(-np.inf)
-    for entry in range(n_met):
-        item = L[entry]
+    for entry in range(n_met if n_met >= 0 else len(D)):
+        item = L[entry] if n_met >= 0 else np.int32(entry)
         score = np.float32(D[item])
         # Not those equal to the worst, which come before it if their item does.
         if score < bar or score == 0.0 or not open_items[item]:
@@ -173,6 +185,9 @@ def _push_nothing(
 
 @part
 def _clear(n_met: int, D: Array, M: Array, L: Array) -> None:
+    if n_met < 0:
+        for item in range(len(D)):
+            D[item] = 0.0
     for entry in range(n_met):
         D[L[entry]] = 0.0
         M[L[entry]] = 0

@@ -297,6 +297,10 @@ class SparseLinearFamily(Family):
         """Return True up to 100,000 items."""
         return data.interactions.n_items <= _MOST_ITEMS
 
+    def why_tried(self, data: TrainingData) -> str:
+        """Return that the catalogue is small enough."""
+        return f"since {data.interactions.n_items:,} items are at most {_MOST_ITEMS:,}"
+
     def code(self, config: SparseLinearConfig, train: Interactions) -> tuple[Any, ...]:
         """Return one key: all settings need the same code."""
         return (self.name,)
