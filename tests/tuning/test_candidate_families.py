@@ -42,8 +42,8 @@ def test_ease_is_tried_up_to_ten_thousand_items(n_items: int, *, is_tried: bool)
 
 def test_the_reasons_of_the_default_are_the_families_own() -> None:
     assert str(lineup_for(None, None, LIKES)) == (
-        "Tried by default: als and item-knn on every table; ease since 40 items are at most 10,000; "
-        "sparse-linear since 40 items are at most 100,000."
+        "Tried by default: als and item-knn on every table; ease since 40 items are at most "
+        "10,000; sparse-linear since 40 items are at most 100,000."
     )
     assert str(lineup_for(None, None, wide(10_001))) == (
         "Tried by default: als and item-knn on every table; sparse-linear since 10,001 items are "
