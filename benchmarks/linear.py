@@ -8,7 +8,7 @@ some users. For each seed the settings of a contender are chosen by precision@10
 users, among its search space or, for ``wide``, a grid around it; quoted are test users. Differences
 are paired over users, whose values are means over the seeds, with 95 % intervals. irspack's
 DenseSLIM (EASE) and SLIM (an elastic net for each item) are fitted to the same likes with the
-settings of --slim, and EASE's regularizations.
+settings of --slim, and EASE's regularizations, for the first seed alone.
 
 ``gowalla``: the split of LightGCN's authors. Settings are chosen by nDCG@20 on a tenth of each
 user's training items, the test set is looked at once.
@@ -164,6 +164,7 @@ class Line:
             "validation": round(float(np.mean(self.validation)), 4),
             MEASURE: round(float(np.mean([np.mean(list(one.values())) for one in self.users])), 4),
             f"ndcg@{K}": round(float(np.mean(self.ndcg)), 4),
+            "seeds": len(self.users),
             "fit s": round(float(np.median(self.seconds)), 2),
             "chosen": max(set(self.chosen), key=self.chosen.count),
         }

@@ -28,7 +28,7 @@ def wide(n_items: int) -> Interactions:
 def test_the_default_follows_from_counts() -> None:
     lineup = lineup_for(None, None, LIKES, seed=7)
     assert lineup.searched == ("als",)
-    assert families(lineup.candidates) == ["item-knn"] * 4 + ["ease"] * 3 + ["sparse-linear"] * 3
+    assert families(lineup.candidates) == ["item-knn"] * 8 + ["ease"] * 3 + ["sparse-linear"] * 3
     assert families(lineup.baselines) == ["popularity", "random"]
     assert lineup.baselines[1].to_settings()["seed"] == 7
 
@@ -42,9 +42,14 @@ def test_ease_is_tried_up_to_ten_thousand_items(n_items: int, *, is_tried: bool)
 
 def test_the_reasons_of_the_default_are_the_families_own() -> None:
     assert str(lineup_for(None, None, LIKES)) == (
-        "Tried by default: als and item-knn on every table; ease since 40 items are at most 10,000."
+        "Tried by default: als and item-knn on every table; ease since 40 items are at most "
+        "10,000; sparse-linear since 40 items are at most 100,000."
     )
     assert str(lineup_for(None, None, wide(10_001))) == (
+        "Tried by default: als and item-knn on every table; sparse-linear since 10,001 items are "
+        "at most 100,000."
+    )
+    assert str(lineup_for(None, None, wide(100_001))) == (
         "Tried by default: als and item-knn on every table."
     )
     assert str(lineup_for(None, [], LIKES)) == "Tried by default: als on every table."
@@ -55,7 +60,7 @@ def test_families_that_are_named() -> None:
     assert lineup_for(["als"], None, LIKES).candidates == ()
     lineup = lineup_for(["ease", "item-knn", "ease"], None, LIKES)
     assert lineup.searched == ()
-    assert families(lineup.candidates) == ["item-knn"] * 4 + ["ease"] * 3
+    assert families(lineup.candidates) == ["item-knn"] * 8 + ["ease"] * 3
 
 
 def test_baselines_that_are_named_are_compared_with_als_as_ever() -> None:
@@ -67,7 +72,7 @@ def test_baselines_that_are_named_are_compared_with_als_as_ever() -> None:
 
 def test_a_family_in_both_may_be_chosen() -> None:
     lineup = lineup_for(["als", "item-knn"], ["item-knn", "ease"], LIKES)
-    assert families(lineup.candidates) == ["item-knn"] * 4
+    assert families(lineup.candidates) == ["item-knn"] * 8
     assert families(lineup.baselines) == ["popularity", "ease", "ease", "ease"]
     asked = lineup_for(["popularity"], None, LIKES)
     assert families(asked.candidates) == ["popularity"]
