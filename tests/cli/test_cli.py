@@ -411,7 +411,7 @@ def test_without_history_says_what_then_does_not_work(bare: Path, likes: Path) -
             ["run", "LIKES", "--out", "o", "--search", "growth", "--grid", "factors=8,16"],
             "was given 8, 16. Give one, or use --search doubling",
         ),
-        (["run", "LIKES", "--out", "o", "--search", "growth", "--trials", "3"], "--trials does no"),
+        (["run", "LIKES", "--out", "o", "--search", "growth", "--trials", "3"], "trials does not"),
         (["run", "LIKES", "--out", "o", "--metric", "rmse"], "precision"),
         (["run", "LIKES", "--out", "o", "--share", "3"], "at most 1"),
         (["run", "LIKES", "--out", "o", "--held-out", "50"], "That number is --held-out 50 here."),

@@ -149,7 +149,7 @@ def test_reading_ends_at_any_moment(tmp_path: Path, place: Path) -> None:
 
 def test_a_run_ends_at_any_moment(tmp_path: Path, place: Path) -> None:
     likes = likes_in(tmp_path, users=100)
-    words = ("run", likes, "--out", "{out}", "--grid", "factors=2,3", "1,2")
+    words = ("run", likes, "--out", "{out}", "--grid", "factors=2,3", "--sweeps", "1,2")
     words += ("--set", "unobserved_weight=0.3", "--baselines", "popularity", "--quiet")
     words += ("--threads", "2")
     found = shaken(place, *words, each=5)

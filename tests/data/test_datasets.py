@@ -13,12 +13,12 @@ import duckdb
 import numpy as np
 import pytest
 
+from als_settings import classic
 from alsolike.data.datasets.demo import KINDS, draw, planted_tastes, write_demo
 from alsolike.data.datasets.public import gowalla
 from alsolike.data.datasets.synthetic import article_shape, synthetic, write_article_file
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
-from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel
 
@@ -93,7 +93,7 @@ def test_same_seed_same_tastes() -> None:
 
 
 def test_nearest_neighbours_share_the_hidden_kind(tastes: Interactions) -> None:
-    model = fit(tastes, ALSConfig(factors=24, alpha=10.0, regularization=1.0, iterations=8))
+    model = fit(tastes, classic(factors=24, alpha=10.0, regularization=1.0, iterations=8))
     kinds = np.array(list(tastes.catalogue.more["kind"]))
     unit = model.item_factors / np.maximum(model.item_norms, 1e-9)[:, np.newaxis]
     cosines = unit @ unit.T
@@ -112,7 +112,7 @@ def test_als_beats_popularity_on_held_out_likes(tastes: Interactions) -> None:
         np.repeat(tastes.user_counts, tastes.user_counts) >= 10
     )
     train, test = tastes.keep(~held), tastes.keep(held)
-    model = fit(train, ALSConfig(factors=24, alpha=10.0, regularization=1.0, iterations=8))
+    model = fit(train, classic(factors=24, alpha=10.0, regularization=1.0, iterations=8))
     popular = np.tile(train.item_counts.astype(np.float32), (tastes.n_users, 1))
     mine, line = (precision_at_5(scores, train, test) for scores in (all_scores(model), popular))
     assert mine > 2 * line

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from als_settings import classic
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
@@ -40,7 +41,7 @@ from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.by_name import strategy_of
 from alsolike.tuning.strategies.search_space import expand
 
-BASE = ALSConfig(factors=4, seed=3)
+BASE = classic(factors=4, seed=3)
 SPACE = {"factors": [2, 4], "alpha": [1.0, 20.0]}
 SWEEPS = (1, 2, 4)
 

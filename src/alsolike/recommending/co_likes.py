@@ -293,7 +293,7 @@ def why_similar(model: FittedModel, item: str, other: str) -> WhySimilar:
     >>> from alsolike.testing import tiny_likes
     >>> from alsolike.models.fit import fit
     >>> print(why_similar(fit(tiny_likes(), factors=4), "a0", "a6"))
-    4 of the 22 who like Item 1 ♪ like Item 12 ♪; the model expects 5; of anyone, 3.
+    4 of the 22 who like Item 1 ♪ like Item 12 ♪; the model expects 4; of anyone, 3.
     """
     expect_model(model, "tell why two items are similar")
     given = checked_ids([item, other], "item")

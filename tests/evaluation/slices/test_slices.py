@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from als_settings import classic
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.read import read
 from alsolike.data.splitting.splitters import hold_out
@@ -13,7 +14,6 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.evaluate import evaluate
 from alsolike.evaluation.slices.slices import slices_of
-from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from alsolike.models.baselines.popularity import fit_popularity
 from fixed_model import Fixed
@@ -149,7 +149,7 @@ def test_real_listeners(shared_data):
         shared_data / "lastfm-2k" / "user_artists.dat.gz", user="userID", item="artistID"
     )
     split = hold_out(likes)
-    model = fit(split.train, ALSConfig(factors=16, iterations=5, alpha=10, regularization=10))
+    model = fit(split.train, classic(factors=16, iterations=5, alpha=10, regularization=10))
     ours = slices_of(model, split.validation, split.train)
     theirs = slices_of(fit_popularity(split.train), split.validation, split.train)
     for row, line in zip(ours.by_popularity.rows(), theirs.by_popularity.rows(), strict=True):

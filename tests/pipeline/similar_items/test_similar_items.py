@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import alsolike
-from als_settings import LOSS
+from als_settings import LOSS, classic
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
@@ -191,7 +191,7 @@ def test_threads_change_no_measurement() -> None:
 
 
 def test_the_prior_strength_is_the_best_on_the_first_fold() -> None:
-    how, contestant = measuring(), Contestant(ALSConfig(factors=3, iterations=3), 1)
+    how, contestant = measuring(), Contestant(classic(factors=3, iterations=3), 1)
     engine = LocalEngine(1)
     with MeasurementStore(None) as store:
         found = measure(contestant, how.folds, how, store, engine)

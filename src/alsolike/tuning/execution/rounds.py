@@ -372,4 +372,4 @@ class SearchRun:
 
 
 def _name(config: Config) -> str:
-    return canonical_settings(config.to_settings())
+    return canonical_settings(recorded_settings(config))
