@@ -203,7 +203,9 @@ def solve_in_tiles(system: Floats, wide: int, stride: int, right: Floats, invers
     for k in range(0, wide, LANES):
         place, width = k * (stride + 1), stride - k
         if k > 0:
-            add_product(system, k, k, stride, k, system, place, stride, width, one, minus)
+            add_product(
+                system, k, stride, system, k, stride, k, system, place, stride, width, one, minus
+            )
         if not factorize(system, place, stride, inverse, k):
             return False
         solve_beside(system, place, stride, inverse, k, width - LANES)
@@ -263,4 +265,6 @@ def _multiply(
     keep, plus = panel.dtype.type(min(before, 1)), panel.dtype.type(1)
     for i in range(0, wide, LANES):
         place, width = i * (stride + 1), wide - i
-        add_product(panel, i, i, wide, count, system, place, stride, width, keep, plus)
+        add_product(
+            panel, i, wide, panel, i, wide, count, system, place, stride, width, keep, plus
+        )

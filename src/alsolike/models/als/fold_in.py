@@ -12,7 +12,7 @@ from alsolike.engines.base import Engine
 from alsolike.errors import DataError
 from alsolike.models.als.config import SolverConfig
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned
-from alsolike.models.als.half_sweep import Side, solve_side, total_loss
+from alsolike.models.als.half_sweep import Side, float32_basis, solve_side, total_loss
 
 if TYPE_CHECKING:
     from alsolike.models.als.model import ALSModel
@@ -32,9 +32,10 @@ def new_users(model: "ALSModel", user_items: Any, engine: Engine) -> Floats:
 def new_items(model: "ALSModel", item_users: Any, engine: Engine) -> Floats:
     """Return the exact factors of items, see `alsolike.fold_in_items`."""
     side = _side_of(model, item_users, "item")
-    values, basis = eigenbasis(gramian(model.user_factors, engine), engine)
+    single = float32_basis(side, model.user_factors, model.config.loss_config, engine)
+    values, basis = eigenbasis(gramian(model.user_factors, engine, in_float32=single), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
-    users = turned(model.user_factors, basis, engine)
+    users = turned(model.user_factors, basis, engine, in_float32=single)
     solve_side(side, users, values, factors, model.config.loss_config, SolverConfig(), engine)
     return turned(factors, basis.T, engine)
 

@@ -23,7 +23,7 @@ from alsolike.kernels.solver.float64_rows import solve_hard
 from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.confidence import Weighing, amounts_of, weights_and_pulls
 from alsolike.models.als.config import LossConfig, SolverConfig
-from alsolike.models.als.gramian_basis import filled_up, gramian
+from alsolike.models.als.gramian_basis import filled_up, gramian, squared_length
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -37,6 +37,9 @@ _CHUNKS = 64
 FLOAT32_GAIN = 128.0
 # Rows of more gain than this are solved in float64: one refinement is not enough.
 REFINED_GAIN = 2.0**16
+# From so many factors on, the other side's Gramian and basis are computed in float32 if the dense
+# part of all systems has eigenvalues that differ by at most this factor (benchmarks/accuracy.py).
+_MANY, FLOAT32_SPREAD = 256, 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +172,19 @@ def solve_side(
     if failures:
         raise FitError(_singular(side, min(failures), len(dense)))
     _refuse_infinite(side, out, engine)
+
+
+def float32_basis(side: Side, other: Floats, loss_config: LossConfig, engine: Engine) -> bool:
+    """Return whether float32 is enough for the other side's Gramian and the change of basis.
+
+    The dense part of a row, ``unobserved_weight * G + lambda I``, has eigenvalues from lambda to
+    lambda plus ``unobserved_weight`` times the trace of G, which is the squared length of `other`.
+    """
+    occupied = np.diff(side.matrix.indptr) > 0
+    if other.shape[1] < _MANY or not occupied.any():
+        return False
+    most = loss_config.unobserved_weight * squared_length(other, engine)
+    return most <= FLOAT32_SPREAD * float(side.regularization[occupied].min())
 
 
 def may_need_float64(values: Floats, loss_config: LossConfig, factors: int) -> bool:
