@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.floating[Any]]
 STRIP = 32
 # Terms summed in registers before they are added to the sum of the others: float32 loses less, and
 # what is read stays in the first-level cache.
-_TERMS = 64
+_TERMS = 128
 # Rows of a Gramian whose sums are added to the total at once, and rows that change basis at once.
 GRAMIAN_ROWS, _TURNED_ROWS = 256, 32
 
@@ -37,12 +37,12 @@ def add_gramian(factors: Floats, panel: Floats, total: Floats) -> None:
     factors : float32, (n, f), f a multiple of 8
     panel : float64 or float32, (GRAMIAN_ROWS * f,)
         Scratch. Its type is that of sums over `GRAMIAN_ROWS` rows.
-    total : float64, (f, f)
-        Cells below its diagonal are undefined afterwards.
+    total : float64, (f, at least f), columns a multiple of `STRIP`
+        Receives the upper triangle; cells below its diagonal and beyond f are undefined afterwards.
     """
     n, f = factors.shape
     number, one = panel.dtype.type, panel.dtype.type(1)
-    tile, ones = np.empty(LANES * STRIP, dtype=panel.dtype), np.ones(STRIP, dtype=panel.dtype)
+    tile, ones = np.zeros(LANES * STRIP, dtype=panel.dtype), np.ones(STRIP, dtype=panel.dtype)
     for first in range(0, n, GRAMIAN_ROWS):
         count = min(GRAMIAN_ROWS, n - first)
         for row in range(count):
@@ -63,7 +63,7 @@ def add_gramian(factors: Floats, panel: Floats, total: Floats) -> None:
                         number(min(begin, 1)), one,
                     )  # fmt: skip
                 for row in range(LANES):
-                    for k in range(below, width):
+                    for k in range(STRIP):
                         total[i + row, j + k] += tile[row * STRIP + k]
 
 
@@ -102,8 +102,12 @@ def turn(factors: Floats, strips: Floats, out: Floats) -> None:
                         STRIP, width, keep, one,
                     )  # fmt: skip
             for row in range(count):
-                for k in range(min(width, out.shape[1] - j)):
-                    out[first + row, j + k] = product[row * STRIP + k]
+                if j + STRIP <= out.shape[1]:
+                    for k in range(STRIP):
+                        out[first + row, j + k] = product[row * STRIP + k]
+                else:
+                    for k in range(out.shape[1] - j):
+                        out[first + row, j + k] = product[row * STRIP + k]
 
 
 @fast_kernel

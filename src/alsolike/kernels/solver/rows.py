@@ -269,7 +269,7 @@ def finish(
     size = v.dtype.type(0)
     for k in range(x.shape[0]):
         x[k] = scale[k] * t[k]
-        size += abs(t[k])
+        size += abs(x[k])
     return bool(np.isfinite(size))
 
 

@@ -212,7 +212,7 @@ def _finish_refined(
     size = 0.0
     for k in range(x.shape[0]):
         x[k] = scale[k] * t[k]
-        size += abs(t[k])
+        size += abs(x[k])
     return bool(np.isfinite(size))
 
 

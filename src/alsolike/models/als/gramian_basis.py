@@ -34,8 +34,9 @@ def gramian(factors: Floats, engine: Engine, *, in_float32: bool = False) -> Dou
 
     def part(piece: Piece) -> Doubles:
         block = plain(filled_up(factors[piece]))
-        product = np.zeros((block.shape[1], block.shape[1]))
-        add_gramian(block, np.empty(GRAMIAN_ROWS * block.shape[1], dtype=kind), product)
+        width = block.shape[1]
+        product = np.zeros((width, width + -width % STRIP))
+        add_gramian(block, np.empty(GRAMIAN_ROWS * width, dtype=kind), product)
         return product
 
     f = factors.shape[1]
