@@ -36,6 +36,10 @@ def search_arguments(options: dict[str, Any]) -> dict[str, Any]:
     from alsolike.tuning.options import Searching, seconds_of
     from alsolike.tuning.toml_config import read_recipe
 
+    preset, thorough = options.pop("preset"), options.pop("thorough")
+    if preset and thorough:
+        raise SettingError("--thorough is short for --preset thorough. Give one of them.")
+    options["preset"] = "thorough" if thorough else preset or "quick"
     objective, judge = options.pop("objective"), options.pop("judge")
     if objective and judge:
         raise SettingError("--judge is the old name of --objective. Give only --objective.")

@@ -97,7 +97,16 @@ def taken_for_reading(options: dict[str, Any]) -> dict[str, Any]:
 
 _SEARCHING = (
     _given("--out", "Output folder.", required=True, type=PATH),
-    _given("--preset", "Search space: quick or article.", default="quick"),
+    _given(
+        "--preset", "Search space: quick, thorough or article [default: quick].", metavar="NAME"
+    ),
+    _given(
+        "--thorough",
+        "More settings, more factors and more models, for those who have an hour: the preset "
+        "thorough.",
+        is_flag=True,
+        default=None,
+    ),
     _given("--min-per-user", "Minimum likes per user.", type=_AT_LEAST_0),
     _given("--min-per-item", "Minimum likes per item.", type=_AT_LEAST_0),
     _given("--k", "Number of items per scored list.", type=_AT_LEAST_1),
@@ -122,8 +131,8 @@ _SEARCHING = (
     _given("--sweeps", "Score after these sweeps.", metavar="N,N"),
     _choice(
         "--search",
-        "Search strategy [default: grid].",
-        *("grid", "random", "tpe", "halving", "doubling"),
+        "Search strategy [default: the preset's, but grid if --grid or --set has factors].",
+        *("growth", "grid", "random", "tpe", "halving", "doubling"),
     ),
     _given("--trials", "Number of sampled trainings [default: 30].", type=_AT_LEAST_1),
     _given("--space", "TOML file describing the search.", type=PATH),

@@ -191,7 +191,12 @@ class ResolvedJob:
 
     def strategy(self, preset: Preset, lineup: Lineup) -> Strategy | None:
         """Return the search strategy; None if no family is searched."""
-        return self.job.search.strategy(preset.space, preset.base) if lineup.searched else None
+        job = self.job
+        if not lineup.searched:
+            return None
+        # Given numbers of factors are not grown.
+        grows = "factors" not in job.grid and "factors" not in job.settings
+        return job.search.strategy(preset, of_preset=grows)
 
     def split(self, kept: Interactions, preset: Preset) -> Split:
         """Split as the job asks; similar items are scored on users whom training never saw."""
@@ -267,7 +272,7 @@ def _refuse_unsearched(job: Job, lineup: Lineup) -> None:
         "--grid": job.grid,
         "--set": job.settings,
         "--sweeps": job.sweeps,
-        "--search": how.by if how.by != "grid" else None,
+        "--search": how.by,
         "--trials": how.trials,
         "start": how.start,
         "--patience": how.patience,

@@ -178,6 +178,7 @@ def prepare(resolved: ResolvedJob, *, observer: Observer = SILENT) -> Prepared:
         likes, min_per_user=preset.min_per_user, min_per_item=preset.min_per_item
     )
     observer.tell(how_filtered)
+    preset = resolved.preset(kept)  # by the counts of what is left
     split = resolved.split(kept, preset)
     observer.tell(split)
     lineup = resolved.lineup(split.train)

@@ -14,10 +14,10 @@ from alsolike.models.als.config import (
     RowCount,
     SolverName,
     Start,
-    Values,
 )
 from alsolike.models.als.train import fold_in
 from alsolike.models.base import FittedModel, Floats
+from alsolike.models.values import Values
 from alsolike.sklearn.estimator import LikesEstimator, row_order
 
 
@@ -41,8 +41,8 @@ class ALSRecommender(
     Parameters
     ----------
     factors, regularization, user_regularization, item_regularization, alpha, confidence, \
-epsilon, unobserved_weight, regularization_exponent, regularization_count, iterations, solver, \
-cg_steps, momentum, start, seed
+values, value_scale, value_length, epsilon, unobserved_weight, regularization_exponent, \
+regularization_count, iterations, solver, cg_steps, momentum, start, seed
         As in `ALSConfig`. `seed` also draws what `score` hides.
     user_column, item_column : str or None
         Columns of ids, texts or whole numbers, in a frame of one interaction per row.
@@ -78,18 +78,20 @@ cg_steps, momentum, start, seed
     def __init__(
         self,
         *,
-        factors: int = 64,
-        regularization: float = 0.1,
+        factors: int = 256,
+        regularization: float = 0.01,
         user_regularization: float | None = None,
         item_regularization: float | None = None,
-        alpha: float = 10.0,
-        confidence: Confidence = "linear",
-        values: Values = "given",
+        alpha: float = 1.0,
+        confidence: Confidence = "additive",
+        values: Values | None = None,
+        value_scale: float = 1.0,
+        value_length: float = 0.0,
         epsilon: float = 1.0,
-        unobserved_weight: float = 1.0,
-        regularization_exponent: float = 0.0,
+        unobserved_weight: float | None = None,
+        regularization_exponent: float = 1.0,
         regularization_count: RowCount = "weighted",
-        iterations: int = 15,
+        iterations: int = 8,
         solver: SolverName = "exact",
         cg_steps: int = 3,
         momentum: bool = False,
@@ -109,6 +111,8 @@ cg_steps, momentum, start, seed
         self.alpha = alpha
         self.confidence = confidence
         self.values = values
+        self.value_scale = value_scale
+        self.value_length = value_length
         self.epsilon = epsilon
         self.unobserved_weight = unobserved_weight
         self.regularization_exponent = regularization_exponent

@@ -9,12 +9,11 @@ from typing import Any, Literal, get_args
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
-from alsolike.models.settings import Config
 from alsolike.tuning.candidate_families import Lineup, lineup_for
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
+from alsolike.tuning.presets import Preset
 from alsolike.tuning.strategies.base import Ending, Strategy
 from alsolike.tuning.strategies.by_name import strategy_of
-from alsolike.tuning.strategies.search_space import Space
 from alsolike.usage_hints import did_you_mean, with_hints
 
 Choice = Literal["best", "cheapest"]
@@ -29,8 +28,9 @@ class Searching:
 
     Parameters
     ----------
-    by : str
-        ``"grid"``, ``"random"``, ``"tpe"``, ``"halving"`` or ``"doubling"``.
+    by : str or None
+        ``"growth"``, ``"grid"``, ``"random"``, ``"tpe"``, ``"halving"`` or ``"doubling"``. None:
+        the preset's, but a grid if numbers of factors or settings to start with are given.
     trials : int or None
         Trainings to draw, if the strategy draws.
     start : sequence of mappings
@@ -58,7 +58,7 @@ class Searching:
         A setting is out of its range.
     """
 
-    by: str = "grid"
+    by: str | None = None
     trials: int | None = None
     start: Sequence[Mapping[str, Any]] = ()
     families: Sequence[str] | None = None
@@ -83,17 +83,19 @@ class Searching:
         """Return the families to try on these interactions, with their settings."""
         return lineup_for(self.families, self.baselines, interactions, seed=seed)
 
-    def strategy(self, space: Space, base: Config) -> Strategy:
-        """Return the search strategy."""
-        start = [replace(base, **settings) for settings in self.start]
+    def strategy(self, preset: Preset, *, of_preset: bool = True) -> Strategy:
+        """Return the search strategy; `of_preset` False: a grid unless one is named."""
+        by = self.by or (preset.search if of_preset and not self.start else "grid")
+        own = by == preset.search
         return strategy_of(
-            self.by,
-            space,
-            base,
+            by,
+            preset.space,
+            preset.base,
             trials=self.trials,
-            start=start,
-            patience=self.patience,
+            start=[replace(preset.base, **settings) for settings in self.start],
+            patience=preset.patience if own and self.patience is None else self.patience,
             prune=self.prune,
+            growth=None if preset.growth is None else vars(preset.growth),
         )
 
     def left(self) -> float | None:

@@ -1,6 +1,6 @@
 """Defines whole searches by name: filter, split, search space and objective."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.ranking import RankingObjective
-from alsolike.models.als.config import ALSConfig
+from alsolike.models.als.config import ALSConfig, sweep_operations, unobserved_weight_of
 from alsolike.tuning.strategies.search_space import expand
 from alsolike.usage_hints import did_you_mean
 
@@ -21,6 +21,22 @@ _ODD = 0.01
 
 # The kinds of objectives as ledgers name them; earlier versions took these names as options, too.
 _KINDS = {"ranking": "lists", "item-to-item": "shelves"}
+
+
+# Where a search by growth begins.
+_FIRST_FACTORS = 64
+# Multiply-adds of the largest sweep: some seconds on two cores, and a minute.
+_QUICK_OPERATIONS = 2.5e11
+_THOROUGH_OPERATIONS = 5e12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """Options of a search by growth, see `alsolike.tuning.strategies.factor_growth`."""
+
+    most: int
+    kept: int = 1
+    neighbours: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +67,14 @@ class Preset:
         items.
     beside : tuple of Objective
         Further ways to score and to choose, from the same trainings.
+    search : str
+        The strategy, see `alsolike.tuning.strategies.by_name`.
+    growth : Growth or None
+        Of a search by growth.
+    patience : int or None
+        Scores without improvement after which a training is stopped.
+    thorough : bool
+        Whether other families search more settings, too.
     """
 
     name: str
@@ -68,6 +92,10 @@ class Preset:
     metric: str = "precision"
     exclude_seen: bool = True
     beside: tuple[Objective, ...] = ()
+    search: str = "grid"
+    growth: Growth | None = None
+    patience: int | None = None
+    thorough: bool = False
 
     def ranking(self, seed: int = 0) -> Objective:
         """Return the objective that ranks; `seed` draws the queries of item-to-item.
@@ -100,7 +128,7 @@ ARTICLE = Preset(
         "regularization": (0.0, 1e-5, 1e-3, 1e-1, 1e1, 1e3),
         "alpha": (1, 10, 50, 100, 500, 1000),
     },
-    base=ALSConfig(confidence="scaled", start="normal"),
+    base=ALSConfig(confidence="scaled", regularization_exponent=0.0, start="normal"),
     sweeps=tuple(range(2, 40, 2)),
     share=0.2,
     k=5,
@@ -116,17 +144,18 @@ training has that much less than the article's had.
 
 
 def quick_for(interactions: Interactions) -> Preset:
-    """Return the default search, fit for the values of these interactions.
+    """Return the default search, fit for the counts and values of these interactions.
 
-    Where (nearly) all values are equal, there is little in them, and the confidence is linear.
-    Counts and amounts span orders of magnitude: there it is the logarithm of Hu et al. 2008
-    (section 6), in units of a small value of the table, so that it does not matter whether hours
-    or seconds were counted.
+    It begins with 64 factors, a grid of weights of unobserved cells and regularizations, and goes
+    on with more factors while that gains. The weights are in proportion to how many cells are
+    filled: the best is such that an average user's empty cells weigh a few times as much as his
+    likes. Where values differ, their logarithm is tried beside likes that all count alike, in units
+    of a small value of the table, so that it does not matter whether hours or seconds were counted.
 
     Parameters
     ----------
     interactions : Interactions
-        Before or after the filter.
+        After the filter: it changes how many cells are filled.
 
     Returns
     -------
@@ -134,53 +163,108 @@ def quick_for(interactions: Interactions) -> Preset:
 
     References
     ----------
-    Hu, Koren, Volinsky 2008, "Collaborative Filtering for Implicit Feedback Datasets".
+    Hu, Koren, Volinsky 2008, "Collaborative Filtering for Implicit Feedback Datasets", section 6.
+    Rendle, Krichene, Zhang, Koren 2022, "Revisiting the Performance of iALS on Item Recommendation
+    Benchmarks".
 
     Notes
     -----
-    The values to try are those around what won, by precision@10 on validation users with seen
-    items left out (filter 5 and 5, 5 items held out, seed 0; popularity in brackets):
-
-    ====================== ============================= ============== ===================
-    Last.fm, play counts   log, alpha 1, lambda 30       64 factors     .141 (.046)
-    Last.fm, counts as 1   linear, alpha 10, lambda 30   64 factors     .143 (.046)
-    Steam, hours           log, alpha 1, lambda 30       64 factors     .139 (.091)
-    Steam, hours           scaled, alpha 1, lambda 10    32 factors     .102 (.091)
-    Steam, hours as 1      linear, alpha 3, lambda 30    32 factors     .139 (.091)
-    Gowalla, 5 % of users  linear, alpha 30, lambda 10   64 factors     .049
-    ====================== ============================= ============== ===================
-
-    Their intervals are about .01 to either side on the first two data, .004 on the third.
+    What was measured is in docs/decisions/0032-defaults.md.
 
     Examples
     --------
     >>> likes = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "a"])
     >>> plays = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "a"], [21, 900, 4])
-    >>> quick_for(likes).base.confidence, quick_for(plays).base.confidence
-    ('linear', 'log')
+    >>> quick_for(likes).space["values"], quick_for(plays).space["values"]
+    (('binary',), ('binary', 'log'))
     """
+    return _growing(
+        interactions,
+        name="quick",
+        about="64 factors, then twice as many for the best while that gains",
+        empty_to_filled=(1.5, 5.0, 15.0),
+        regularization=(0.003, 0.01, 0.03),
+        sweeps=tuple(range(1, 9)),
+        patience=2,
+        growth=Growth(most=_most_factors(interactions, 1024, _QUICK_OPERATIONS), kept=4),
+    )
+
+
+def thorough_for(interactions: Interactions) -> Preset:
+    """Return the search for those who have an hour: a wider grid, more factors, neighbours.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "a"])
+    >>> len(quick_for(likes).configs()), len(thorough_for(likes).configs())
+    (9, 20)
+    """
+    return _growing(
+        interactions,
+        name="thorough",
+        about="a wider grid, up to 2,048 factors, and neighbours of the best settings",
+        empty_to_filled=(0.5, 1.5, 5.0, 15.0, 50.0),
+        regularization=(0.001, 0.003, 0.01, 0.03),
+        sweeps=tuple(range(1, 13)),
+        patience=3,
+        growth=Growth(
+            most=_most_factors(interactions, 2048, _THOROUGH_OPERATIONS),
+            kept=5,
+            neighbours=(
+                {"unobserved_weight": 3.0},
+                {"unobserved_weight": 1 / 3},
+                {"regularization": 3.0},
+                {"regularization": 1 / 3},
+            ),
+        ),
+        thorough=True,
+    )
+
+
+def _growing(
+    interactions: Interactions,
+    *,
+    empty_to_filled: Sequence[float],
+    regularization: tuple[float, ...],
+    **how: Any,
+) -> Preset:
+    """Return a search by growth; `empty_to_filled` as in `ALSConfig.for_table`."""
     values = np.abs(interactions.user_items.data)
     if not values.size:
         raise DataError("There are no interactions to search settings for.")
     small, large = map(float, np.quantile(values, (_ODD, 1 - _ODD), method="nearest"))
-    alphas: tuple[float, ...]
-    if small == large:
-        base, alphas = ALSConfig(confidence="linear"), (1.0, 4.0, 16.0, 64.0)
-    else:
-        # Six digits: the float32 nearest to 0.1 is to be shown as 0.1.
-        unit = float(f"{small:.6g}")
-        base, alphas = ALSConfig(confidence="log", epsilon=unit), (1.0, 3.0, 10.0)
+    # Six digits: the float32 nearest to 0.1 is to be shown as 0.1.
+    unit = 1.0 if small == large else float(f"{small:.6g}")
+    weights = [unobserved_weight_of(interactions, times) for times in empty_to_filled]
     return Preset(
-        name="quick",
-        about="a dozen runs around what did well on real data",
-        space={"factors": (32, 64), "regularization": (10.0, 30.0), "alpha": alphas},
-        base=base,
-        sweeps=tuple(range(2, 18, 2)),
+        space={
+            "unobserved_weight": tuple(dict.fromkeys(weights)),
+            "regularization": regularization,
+            "values": ("binary",) if small == large else ("binary", "log"),
+        },
+        base=ALSConfig(factors=_FIRST_FACTORS, value_scale=unit),
+        search="growth",
+        **how,
     )
+
+
+def _most_factors(interactions: Interactions, most: int, operations: float) -> int:
+    """Return how many factors to try at most: twice the first ones, as often as a sweep allows.
+
+    Parameters
+    ----------
+    operations : float
+        Multiply-adds of a sweep at most.
+    """
+    factors = _FIRST_FACTORS
+    while 2 * factors <= most and sweep_operations(interactions, 2 * factors) <= operations:
+        factors *= 2
+    return factors
 
 
 PRESETS: Mapping[str, Callable[[Interactions], Preset]] = {
     "quick": quick_for,
+    "thorough": thorough_for,
     "article": lambda _: ARTICLE,
 }
 

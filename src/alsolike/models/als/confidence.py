@@ -1,4 +1,4 @@
-"""Confidence c_ui: the weight of a cell by its value d_ui.
+"""Confidence c_ui: the weight of a cell by its value d_ui, see also `alsolike.models.values`.
 
 An observed cell weighs `w` more than an unobserved one and pulls the score with strength `r`:
 the row's normal equations are (Hu, Koren, Volinsky 2008, eq. 4, in the general form)::
@@ -20,12 +20,14 @@ additive   alpha * d on top of the       Rendle et al. 2022 (iALS++), eq. 2-4
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from alsolike.models.als.config import LossConfig
+from alsolike.models.values import likes_by_row
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -56,36 +58,76 @@ class Weighing:
         return weights, np.where(amounts > 0, weights + self.pull, 0.0)
 
 
-def amounts_of(values: Floats, loss_config: LossConfig) -> npt.NDArray[Any]:
-    """Return the factors of alpha, with the sign of the value, (n,); float64 for "log".
+@dataclass(frozen=True, eq=False)
+class LikeCounts:
+    """Likes of each user and item, which some weights of values depend on.
 
     Parameters
     ----------
-    values : float32, (n,)
-        d_ui; a value below zero is a dislike (preference 0) of weight ``abs(d_ui)``.
-    loss_config : LossConfig
+    users, items : int, (n_users,) and (n_items,)
     """
-    if loss_config.values == "binary":
-        values = np.sign(values)
+
+    users: npt.NDArray[Any]
+    items: npt.NDArray[Any]
+
+    @classmethod
+    def of(cls, matrix: sp.csr_array, side: Literal["user", "item"]) -> "LikeCounts":
+        """Count the likes of a whole table, given with a row for each user or item."""
+        liked = matrix.indices[matrix.data > 0]
+        by_column = np.bincount(liked, minlength=matrix.shape[1])
+        both = (likes_by_row(matrix), by_column)
+        return cls(*both) if side == "user" else cls(*both[::-1])
+
+
+def amounts_of(
+    matrix: sp.csr_array,
+    loss_config: LossConfig,
+    side: Literal["user", "item"],
+    likes: LikeCounts | None,
+) -> npt.NDArray[Any]:
+    """Return the factors of alpha, with the sign of the value, (n,); float64 but for plain values.
+
+    Parameters
+    ----------
+    matrix : CSR of float32
+        d_ui before they are weighed; a value below zero is a dislike (preference 0).
+    loss_config : LossConfig
+    side : {"user", "item"}
+        What the rows are.
+    likes : LikeCounts or None
+        Of the rows and the columns; None: those of the matrix.
+    """
+    weights = loss_config.value_weights
+    if not weights.need_counts:
+        return _logarithmic(weights.of(matrix.data), loss_config)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    users, items = (rows, matrix.indices) if side == "user" else (matrix.indices, rows)
+    counts = LikeCounts.of(matrix, side) if likes is None else likes
+    return amounts_of_cells(matrix.data, loss_config, counts, users, items)
+
+
+def amounts_of_cells(
+    values: npt.NDArray[Any],
+    loss_config: LossConfig,
+    likes: LikeCounts,
+    users: npt.NDArray[Any],
+    items: npt.NDArray[Any],
+) -> npt.NDArray[Any]:
+    """Return the same for cells of these users and items, (n,)."""
+    amounts = loss_config.value_weights.of_cells(
+        values,
+        likes.users[users],
+        likes.items[items],
+        n_items=len(likes.items),
+        mean_likes=float(likes.items.mean()),
+    )
+    return _logarithmic(amounts, loss_config)
+
+
+def _logarithmic(values: npt.NDArray[Any], loss_config: LossConfig) -> npt.NDArray[Any]:
+    """Take the logarithm of the form "log"."""
     if loss_config.confidence != "log":
         return values
-    return np.copysign(np.log1p(np.abs(values).astype(np.float64) / loss_config.epsilon), values)
-
-
-def weights_and_pulls(values: Floats, loss_config: LossConfig) -> tuple[Doubles, Doubles]:
-    """Return `w` and `r` of each value.
-
-    Parameters
-    ----------
-    values : float32, (n,)
-        As in `amounts_of`.
-    loss_config : LossConfig
-
-    Returns
-    -------
-    weights : float64, (n,)
-        Weight of the cell minus that of an unobserved one; may be below zero.
-    pulls : float64, (n,)
-        Confidence times preference; 0 for a dislike.
-    """
-    return Weighing.of(loss_config).weights_and_pulls(amounts_of(values, loss_config))
+    sizes = np.abs(values).astype(np.float64)
+    amounts: Doubles = np.copysign(np.log1p(sizes / loss_config.epsilon), values)
+    return amounts

@@ -1,20 +1,21 @@
 """`ALSConfig`: the settings of ALS, in three parts: loss, solver and schedule."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, Self, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole, said
 from alsolike.errors import FitError, SettingError
 from alsolike.models.settings import check_choice, check_number, is_finite, known_settings
+from alsolike.models.values import Values, ValueWeights
 from alsolike.usage_hints import with_hints
 
 Confidence = Literal["linear", "scaled", "log", "additive"]
-Values = Literal["given", "binary"]
 RowCount = Literal["weighted", "observed"]
 SolverName = Literal["exact", "cg"]
 Start = Literal["small", "normal"]
@@ -30,6 +31,8 @@ class LossConfig:
     alpha: float
     confidence: Confidence
     values: Values
+    value_scale: float
+    value_length: float
     epsilon: float
     unobserved_weight: float
     regularization_exponent: float
@@ -49,8 +52,15 @@ class LossConfig:
                 f"{self.regularization_exponent!r}."
             )
         check_choice("confidence", self.confidence, get_args(Confidence))
-        check_choice("values", self.values, get_args(Values))
+        _ = self.value_weights  # checks its settings
         check_choice("regularization_count", self.regularization_count, get_args(RowCount))
+
+    @cached_property
+    def value_weights(self) -> ValueWeights:
+        """The weights of values."""
+        return ValueWeights(
+            values=self.values, value_scale=self.value_scale, value_length=self.value_length
+        )
 
     def regularization_of(self, side: Literal["user", "item"]) -> float:
         """Return lambda of one side, before it is scaled by counts."""
@@ -109,6 +119,11 @@ class ScheduleConfig:
         check_choice("start", self.start, get_args(Start))
 
 
+# The weight of an empty cell in the forms of Hu et al. 2008.
+_USUAL_WEIGHT = 1.0
+# How much more than his likes an average user's empty cells weigh, all together.
+_EMPTY_TO_FILLED = 5.0
+
 Part = TypeVar("Part", LossConfig, SolverConfig, ScheduleConfig)
 
 
@@ -129,12 +144,16 @@ class ALSConfig:
         Scale of the confidence, at least 0; see `confidence`.
     confidence : {"linear", "scaled", "log", "additive"}
         The form of c_ui, see `alsolike.models.als.confidence`.
-    values : {"given", "binary"}
-        The values d_ui as they are, or 1 for each like and -1 for each dislike.
+    values : {"given", "binary", "log", "capped", "tf-idf", "bm25"} or None
+        How a value becomes d_ui, see `alsolike.models.values`. Binary: 1 for each like and -1 for
+        each dislike. None: binary for ``"additive"``, else as given.
+    value_scale, value_length : float
+        Of those forms: above 0, and from 0 to 1.
     epsilon : float
         Scale of the values in the form ``"log"``, above 0.
-    unobserved_weight : float
-        Weight of an unobserved cell, above 0 (Rendle et al. 2022: alpha_0).
+    unobserved_weight : float or None
+        Weight of an unobserved cell, above 0 (Rendle et al. 2022: alpha_0). None: 1, but by the
+        table for ``"additive"``, see `for_table`.
     regularization_exponent : float
         nu: a row is regularized by ``lambda * count ** nu``; 0 leaves lambda as it is.
     regularization_count : {"weighted", "observed"}
@@ -166,18 +185,20 @@ class ALSConfig:
     [0.1, 10.0]
     """
 
-    factors: int = 64
-    regularization: float = 0.1
+    factors: int = 256
+    regularization: float = 0.01
     user_regularization: float | None = None
     item_regularization: float | None = None
-    alpha: float = 10.0
-    confidence: Confidence = "linear"
-    values: Values = "given"
+    alpha: float = 1.0
+    confidence: Confidence = "additive"
+    values: Values | None = None
+    value_scale: float = 1.0
+    value_length: float = 0.0
     epsilon: float = 1.0
-    unobserved_weight: float = 1.0
-    regularization_exponent: float = 0.0
+    unobserved_weight: float | None = None
+    regularization_exponent: float = 1.0
     regularization_count: RowCount = "weighted"
-    iterations: int = 15
+    iterations: int = 8
     solver: SolverName = "exact"
     cg_steps: int = 3
     momentum: bool = False
@@ -188,12 +209,43 @@ class ALSConfig:
         check_whole("factors", self.factors, least=1)
         check_whole("seed", self.seed, least=0)
         # Each part checks its settings.
-        _ = self.loss_config, self.solver_config, self.schedule_config
+        _ = self._loss_part, self.solver_config, self.schedule_config
+
+    def for_table(self, train: Interactions) -> Self:
+        """Return the settings with `unobserved_weight` chosen, if it is left to the table.
+
+        It is then such that all empty cells of an average user weigh five times as much as his
+        likes, which was best, or close to it, on the tables of docs/decisions/0032-defaults.md.
+
+        Examples
+        --------
+        >>> likes = Interactions.from_columns(["u", "u", "v"], ["a", "b", "c"])
+        >>> ALSConfig().for_table(likes).unobserved_weight
+        2.5
+        """
+        if not self._is_left_to_the_table:
+            return self
+        return replace(self, unobserved_weight=unobserved_weight_of(train, _EMPTY_TO_FILLED))
+
+    @property
+    def _is_left_to_the_table(self) -> bool:
+        return self.unobserved_weight is None and self.confidence == "additive"
 
     @cached_property
     def loss_config(self) -> LossConfig:
-        """The settings of the loss."""
-        return self._part(LossConfig)
+        """The settings of the loss.
+
+        Raises
+        ------
+        SettingError
+            `unobserved_weight` is left to the table: see `for_table`.
+        """
+        if self._is_left_to_the_table:
+            raise SettingError(
+                "unobserved_weight is None: it is chosen by the table. Use "
+                "config.for_table(interactions), or set it."
+            )
+        return self._loss_part
 
     @cached_property
     def solver_config(self) -> SolverConfig:
@@ -205,23 +257,65 @@ class ALSConfig:
         """The settings of the start and the sweeps."""
         return self._part(ScheduleConfig)
 
-    def to_settings(self) -> dict[str, Any]:
-        """Convert to plain values; without the newest settings where they are as ever.
+    @property
+    def amounts_are_doubles(self) -> bool:
+        """Whether weighed values are float64; else they are float32 like the values."""
+        return self.confidence == "log" or self._loss_part.values not in ("given", "binary")
 
-        So that a search of an earlier version resumes.
-        """
-        settings = asdict(self)
-        if self.values == "given":
-            del settings["values"]
-        return settings
+    def to_settings(self) -> dict[str, Any]:
+        """Convert to plain values."""
+        return asdict(self)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Build from what `to_settings` returned; SettingError for an unknown name."""
-        return cls(**known_settings(cls, settings))
+        """Build from what `to_settings` returned; SettingError for an unknown name.
 
-    def _part(self, kind: type[Part]) -> Part:
-        return kind(**{one.name: getattr(self, one.name) for one in fields(kind)})
+        Settings of earlier versions lack the newest ones: values were taken as they are.
+        """
+        return cls(**known_settings(cls, {"values": "given", **settings}))
+
+    @cached_property
+    def _loss_part(self) -> LossConfig:
+        """The settings of the loss, with a usual weight if it is left to the table."""
+        usual: dict[str, Any] = {
+            "unobserved_weight": _USUAL_WEIGHT,
+            "values": "binary" if self.confidence == "additive" else "given",
+        }
+        given = {name: value for name in usual if (value := getattr(self, name)) is not None}
+        return self._part(LossConfig, **(usual | given))
+
+    def _part(self, kind: type[Part], **instead: Any) -> Part:
+        own = {one.name: getattr(self, one.name) for one in fields(kind)}
+        return kind(**(own | instead))
+
+
+def unobserved_weight_of(train: Interactions, empty_to_filled: float) -> float:
+    """Return the weight of an unobserved cell by how many cells are filled, with two digits.
+
+    Parameters
+    ----------
+    train : Interactions
+    empty_to_filled : float
+        What all empty cells of an average user weigh, in units of what his likes weigh.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["u", "u", "v"], ["a", "b", "c"])
+    >>> unobserved_weight_of(likes, 2.0)
+    1.0
+    """
+    filled = train.n_interactions / max(train.n_users * train.n_items, 1)
+    return float(f"{empty_to_filled * filled:.2g}") or _USUAL_WEIGHT
+
+
+def sweep_operations(train: Interactions, factors: int) -> float:
+    """Estimate the multiply-adds of an exact sweep: Gramians, changes of basis and all rows."""
+    found = 0.0
+    for counts in (train.user_counts, train.item_counts):
+        size = np.minimum(counts, factors)
+        rows = counts * size * (factors / 2) + size**3 / 6 + 2.0 * counts * factors
+        found += float(rows.sum()) + 1.5 * len(counts) * factors**2 + 10.0 * factors**3
+    return found
 
 
 def expect_config(given: object) -> None:

@@ -73,7 +73,7 @@ class ALSFamily(Family):
     def held(self, data: TrainingData, config: ALSConfig) -> int:
         """Return the bytes held between sweeps: amounts, and three numbers a row."""
         train = data.interactions
-        each = 8 if config.confidence == "log" else 4 * (config.values == "binary")
+        each = 8 if config.amounts_are_doubles else 4 * (config.values == "binary")
         return 2 * each * train.n_interactions + 3 * 8 * (train.n_users + train.n_items)
 
     def factors(self, config: ALSConfig) -> int:
@@ -91,14 +91,14 @@ class ALSFamily(Family):
         value. On the tables of docs/decisions/0025-evidence.md one of these was the best of many,
         or close to it.
         """
-        usual = ALSConfig(
-            values="binary", confidence="additive", alpha=1.0, iterations=5,
-            regularization_exponent=1.0,
+        usual = ALSConfig(values="binary", confidence="additive", alpha=1.0, iterations=5)
+        tried = (
+            (64, 0.01, 0.01), (64, 0.03, 0.01), (64, 0.1, 0.01), (64, 0.03, 0.03),
+            (256, 0.01, 0.01), (256, 0.03, 0.01),
         )  # fmt: skip
-        tried = ((0.01, 0.01), (0.03, 0.01), (0.1, 0.01), (0.03, 0.03))
         return [
-            replace(usual, unobserved_weight=weight, regularization=regularization)
-            for weight, regularization in tried
+            replace(usual, factors=factors, unobserved_weight=weight, regularization=regularization)
+            for factors, weight, regularization in tried
         ]
 
     def is_tried(self, data: TrainingData) -> bool:
@@ -113,11 +113,11 @@ class ALSFamily(Family):
         """Return the solver, and whether amounts and some rows are in float64."""
         from alsolike.models.als.half_sweep import may_need_float64  # noqa: PLC0415 - the compiler
 
-        values = train.user_items.data
+        loss_config = config.for_table(train).loss_config
         doubled = config.solver_config.is_exact and may_need_float64(
-            values, config.loss_config, config.factors
+            train, loss_config, config.factors
         )
-        return config.solver, config.confidence == "log", doubled
+        return config.solver, config.amounts_are_doubles, doubled
 
     def kernels(self, config: ALSConfig) -> Sequence[Any]:
         """Return the kernels of the solver; some small systems also need that of single rows."""
@@ -133,14 +133,16 @@ class ALSFamily(Family):
         """Return settings whose training needs that code, with more than small systems."""
         from alsolike.kernels.solver.batch import SMALL  # noqa: PLC0415 - the compiler
 
-        solver, is_logarithmic, in_float64 = code
+        solver, are_doubles, in_float64 = code
         return ALSConfig(
             factors=SMALL + 8,
             iterations=1,
+            unobserved_weight=1.0,
+            regularization_exponent=0.0,
             alpha=1e8 if in_float64 else 1.0,
             regularization=1e-3 if in_float64 else 1.0,
             solver="cg" if solver == "cg" else "exact",
-            confidence="log" if is_logarithmic else "linear",
+            confidence="log" if are_doubles else "linear",
         )
 
 

@@ -9,10 +9,12 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.validation import said
 from alsolike.engines.base import Engine
-from alsolike.errors import DataError
+from alsolike.errors import DataError, SettingError
+from alsolike.models.als.confidence import LikeCounts
 from alsolike.models.als.config import SolverConfig
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned
 from alsolike.models.als.half_sweep import Side, float32_basis, solve_side, total_loss
+from alsolike.models.values import likes_by_row
 
 if TYPE_CHECKING:
     from alsolike.models.als.model import ALSModel
@@ -59,7 +61,8 @@ def _side_of(model: "ALSModel", matrix: Any, side: Literal["user", "item"]) -> S
             )
         if matrix.items != model.items:
             raise DataError("The interactions must have the items of the model.")
-        return Side.of(matrix.user_items, loss_config, side, matrix.users)
+        likes = _likes(model, matrix.user_items, side)
+        return Side.of(matrix.user_items, loss_config, side, matrix.users, likes)
     if not (sp.issparse(matrix) or isinstance(matrix, np.ndarray)) or matrix.ndim != 2:
         raise DataError(f"A SciPy matrix of rows x {columns.kind}s expected, not {said(matrix)}.")
     if matrix.shape[1] != len(columns):
@@ -67,4 +70,27 @@ def _side_of(model: "ALSModel", matrix: Any, side: Literal["user", "item"]) -> S
             f"The matrix has {matrix.shape[1]:,} columns; the model has {len(columns):,} "
             f"{columns.kind}s. Is it the wrong way round?"
         )
-    return Side.of(canonical(matrix), loss_config, side, None)
+    rows = canonical(matrix)
+    return Side.of(rows, loss_config, side, None, _likes(model, rows, side))
+
+
+def _likes(
+    model: "ALSModel", matrix: sp.csr_array, side: Literal["user", "item"]
+) -> LikeCounts | None:
+    """Return the likes of new rows and of the model's own columns, if values are weighed by them.
+
+    Raises
+    ------
+    SettingError
+        Those of users are needed, and the model was saved without its history.
+    """
+    if not model.config.loss_config.value_weights.need_counts:
+        return None
+    if side == "user":
+        return LikeCounts(likes_by_row(matrix), model.item_counts)
+    if model.history is None:
+        raise SettingError(
+            f"values={model.config.values!r} weighs an item's values by how much its users like, "
+            "and this model was saved without its history. Save it with its history."
+        )
+    return LikeCounts(likes_by_row(model.history.user_items), likes_by_row(matrix))

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine, pieces
 from alsolike.errors import DataError, FitError
@@ -21,7 +22,7 @@ from alsolike.kernels.solver.conjugate_gradient import solve_cg
 from alsolike.kernels.solver.dense import observed_loss
 from alsolike.kernels.solver.float64_rows import solve_hard
 from alsolike.kernels.solver.single import solve_single
-from alsolike.models.als.confidence import Weighing, amounts_of, weights_and_pulls
+from alsolike.models.als.confidence import LikeCounts, Weighing, amounts_of
 from alsolike.models.als.config import LossConfig, SolverConfig
 from alsolike.models.als.gramian_basis import filled_up, gramian, squared_length
 
@@ -75,15 +76,18 @@ class Side:
         loss_config: LossConfig,
         kind: Literal["user", "item"],
         ids: Vocabulary | None,
+        likes: LikeCounts | None = None,
         *,
         n_chunks: int = _CHUNKS,
     ) -> "Side":
-        """Prepare the rows of `matrix` for a loss."""
-        _refuse_overflow(matrix, loss_config)
+        """Prepare the rows of `matrix` for a loss; `likes` as in `amounts_of`."""
+        _refuse_infinite_values(matrix)
+        amounts = amounts_of(matrix, loss_config, kind, likes)
+        _refuse_overflow(amounts, loss_config)
         counts = np.diff(matrix.indptr).astype(np.float64)
         return cls(
             matrix=matrix,
-            amounts=amounts_of(matrix.data, loss_config),
+            amounts=amounts,
             regularization=loss_config.row_regularization(kind, counts, matrix.shape[1]),
             kind=kind,
             ids=ids,
@@ -188,15 +192,15 @@ def float32_basis(side: Side, other: Floats, loss_config: LossConfig, engine: En
     return most <= FLOAT32_SPREAD * float(side.regularization[occupied].min())
 
 
-def may_need_float64(values: Floats, loss_config: LossConfig, factors: int) -> bool:
+def may_need_float64(train: Interactions, loss_config: LossConfig, factors: int) -> bool:
     """Return whether some row may need the float64 kernel.
 
     The trace of BB' of a row is at most its largest weight times the factors, over
     ``unobserved_weight``.
     """
-    sizes = np.abs(values)
-    ends = np.array([sizes.min(initial=np.inf), sizes.max(initial=0.0)], dtype=np.float32)
-    weights, _ = weights_and_pulls(ends, loss_config)
+    sizes = np.abs(amounts_of(train.user_items, loss_config, "user", None))
+    ends = np.array([sizes.min(initial=np.inf), sizes.max(initial=0.0)])
+    weights, _ = Weighing.of(loss_config).weights_and_pulls(ends)
     gain = weights[1] * factors / max(loss_config.unobserved_weight, np.finfo(np.float32).tiny)
     return bool(weights[0] < 0 or gain > REFINED_GAIN)
 
@@ -231,18 +235,23 @@ def total_loss(
     return float(loss_config.unobserved_weight * everywhere + observed + penalty)
 
 
-def _refuse_overflow(matrix: sp.csr_array, loss_config: LossConfig) -> None:
-    """Raise if a value is not finite, or its weight exceeds float32."""
+def _refuse_infinite_values(matrix: sp.csr_array) -> None:
+    """Raise DataError if a value is not finite."""
     least, most = matrix.data.min(initial=0.0), matrix.data.max(initial=0.0)
-    largest = np.maximum(-least, most).astype(np.float32)
+    largest = np.maximum(-least, most)
     if not np.isfinite(largest):
         raise DataError(f"Values must be finite; one of them is {largest}.")
-    weights, pulls = weights_and_pulls(np.array([largest]), loss_config)
+
+
+def _refuse_overflow(amounts: npt.NDArray[Any], loss_config: LossConfig) -> None:
+    """Raise FitError if a weight exceeds float32."""
+    largest = np.maximum(-amounts.min(initial=0.0), amounts.max(initial=0.0))
+    weights, pulls = Weighing.of(loss_config).weights_and_pulls(np.array([largest]))
     if max(abs(weights[0]), pulls[0]) > np.finfo(np.float32).max:
         raise FitError(
-            f"alpha={loss_config.alpha:g} times the largest value, {largest:g}, with "
+            f"alpha={loss_config.alpha:g} times the largest weight of a value, {largest:g}, with "
             f"unobserved_weight={loss_config.unobserved_weight:g}, is more than float32 holds. "
-            "Lower alpha, or use confidence='log'."
+            "Lower alpha, or use values='log' or confidence='log'."
         )
 
 

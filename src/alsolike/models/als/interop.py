@@ -17,8 +17,6 @@ no equivalent setting; ``from_`` functions take them.
 
 from typing import Any, Literal
 
-import numpy as np
-
 from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
 
@@ -76,10 +74,12 @@ def peer_values(config: ALSConfig, values: Any) -> Any:
     values : float array, (n,)
         d_ui, above zero.
     """
-    if config.values == "binary":
-        values = np.sign(values)
+    weights = config.loss_config.value_weights
+    if weights.need_counts:
+        raise SettingError(f"implicit has no equivalent of values={weights.values!r}.")
+    values = weights.of(values)
     if config.confidence == "linear":
-        return config.unobserved_weight + config.alpha * values
+        return config.loss_config.unobserved_weight + config.alpha * values
     if config.confidence == "scaled":
         return config.alpha * values
     raise SettingError(
@@ -108,6 +108,7 @@ def _from_implicit(settings: dict[str, Any]) -> ALSConfig:
         iterations=settings.pop("iterations", 15),
         solver="cg" if settings.pop("use_cg", True) else "exact",
         confidence="scaled",
+        regularization_exponent=0.0,
     )
     return _all_used(config, "implicit", settings)
 
@@ -124,7 +125,7 @@ def _to_irspack(config: ALSConfig) -> dict[str, Any]:
         _refuse(config, "irspack", regularization_count="weighted", alpha=1.0)
     return {
         "n_components": config.factors,
-        "alpha0": config.unobserved_weight / config.alpha,
+        "alpha0": config.loss_config.unobserved_weight / config.alpha,
         "reg": config.regularization / config.alpha,
         "nu": config.regularization_exponent,
         "confidence_scaling": "log" if config.confidence == "log" else "none",
@@ -153,6 +154,7 @@ def _from_irspack(settings: dict[str, Any]) -> ALSConfig:
         iterations=settings.pop("train_epochs", 16),
         seed=settings.pop("random_seed", 42),
         alpha=1.0,
+        values="given",
         confidence="log" if log else "linear" if original else "additive",
     )
     return _all_used(config, "irspack", settings)
@@ -197,10 +199,9 @@ def _from_spark(settings: dict[str, Any]) -> ALSConfig:
 def _refuse(config: ALSConfig, peer: str, **needed: Any) -> None:
     """Raise SettingError if a setting is not what the peer can do."""
     for name, value in needed.items():
-        if getattr(config, name) != value:
-            raise SettingError(
-                f"{peer} minimizes this only with {name}={value!r}, not {getattr(config, name)!r}."
-            )
+        own = getattr(config.loss_config, name)
+        if own != value:
+            raise SettingError(f"{peer} minimizes this only with {name}={value!r}, not {own!r}.")
 
 
 def _all_used(config: ALSConfig, peer: str, left: dict[str, Any]) -> ALSConfig:

@@ -174,8 +174,10 @@ class ALSModel(FactorModel):
         return Contributions(equations.pulls, near)
 
     def _equations(self, items: Indices, values: Floats) -> UserEquations:
-        loss_config = self.config.loss_config
-        return UserEquations.of(loss_config, self.item_factors, self.eigenvalues, items, values)
+        return UserEquations.of(
+            self.config.loss_config, self.item_factors, self.eigenvalues, self.item_counts,
+            items, values,
+        )  # fmt: skip
 
 
 def expect_als(model: Any, purpose: str) -> ALSModel:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.errors import FitError, SettingError
-from alsolike.models.als.confidence import weights_and_pulls
+from alsolike.models.als.confidence import LikeCounts, Weighing, amounts_of_cells
 from alsolike.models.als.config import LossConfig
 from alsolike.models.base import Doubles, Floats, Indices
 
@@ -35,6 +35,7 @@ class UserEquations:
         loss_config: LossConfig,
         item_factors: Floats,
         eigenvalues: Doubles,
+        item_likes: npt.NDArray[np.int64],
         items: Indices,
         values: npt.ArrayLike,
     ) -> "UserEquations":
@@ -44,6 +45,8 @@ class UserEquations:
         ----------
         item_factors : float32, (n_items, f)
             In the basis of their Gramian, whose eigenvalues are `eigenvalues`, float64, (f,).
+        item_likes : int64, (n_items,)
+            Likes of each item in the training data.
 
         Raises
         ------
@@ -52,7 +55,11 @@ class UserEquations:
         FitError
             The equations have no unique solution.
         """
-        weights, pulls = weights_and_pulls(checked_values(values, len(items)), loss_config)
+        given = checked_values(values, len(items))
+        likes = LikeCounts(np.array([np.count_nonzero(given > 0)]), item_likes)
+        of_one = np.zeros(len(items), dtype=np.int64)
+        amounts = amounts_of_cells(given, loss_config, likes, of_one, items)
+        weights, pulls = Weighing.of(loss_config).weights_and_pulls(amounts)
         others = item_factors[items].astype(np.float64)
         n_items = len(item_factors)
         regularization = loss_config.row_regularization("user", len(items), n_items)

@@ -175,6 +175,7 @@ class _Training:
     ) -> None:
         _refuse_empty(train)
         expect_config(config)
+        config = config.for_table(train)
         if start is not None:
             expect_als(start, "go on from it")
         self._train, self._config, self._engine = train, config, engine

@@ -225,7 +225,8 @@ def decide(
     SimilarItemsChoice or None
         None if no model compares items that may be published.
     """
-    of_lists = next((one for one in choices if one.contestant.run == chosen_run), None)
+    measured = [*choices, *left]
+    of_lists = next((one for one in measured if one.contestant.run == chosen_run), None)
     finalists = (one for one in choices if one.contestant.may_win)
     winner = max(finalists, key=_published_value, default=None)
     published = of_lists if one_model else winner

@@ -110,7 +110,8 @@ def compare_similar_items(
     """Measure all contestants and choose the model of similar items and its mark.
 
     With several folds, those that are significantly worse than the best on the first one are not
-    trained on the others.
+    trained on the others. Neither is the model of the lists if its family has settings of its own
+    for similar items: it may have a thousand factors, which lists need and similar items do not.
 
     Parameters
     ----------
@@ -140,6 +141,8 @@ def compare_similar_items(
         kept = [one.contestant for one in first]
         if has_more:
             kept = [one.contestant for one in without_losers(first, chosen_run)]
+            if not one_model:
+                kept = _without_large(kept, chosen_run)
             whole = race.measured(kept, how.folds)
             observer.advance(len(contestants) - len(kept))
         observer.finish()
@@ -151,6 +154,12 @@ def compare_similar_items(
             words = "There is no model to publish similar items of, so none were measured."
             return NotCompared(" ".join([words, *failed]))
         return SimilarItemsReport(race.tested(chosen), how, failed)
+
+
+def _without_large(contestants: Sequence[Contestant], chosen_run: int) -> list[Contestant]:
+    """Leave out the model of the lists, if its family has others for similar items alone."""
+    own = {one.family for one in contestants if one.run is None and one.may_win}
+    return [one for one in contestants if one.run != chosen_run or one.family not in own]
 
 
 @dataclass

@@ -1,17 +1,18 @@
-"""Makes a search strategy from its name: grid, random, tpe, halving or doubling."""
+"""Makes a search strategy from its name: growth, grid, random, tpe, halving or doubling."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alsolike.errors import SettingError
 from alsolike.models.settings import Config
 from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.strategies.bayesian import Bayesian
+from alsolike.tuning.strategies.factor_growth import FactorGrowth
 from alsolike.tuning.strategies.search_space import Space, distinct, drawn, expand
 from alsolike.tuning.strategies.successive_halving import FactorDoubling, Halving
 from alsolike.usage_hints import did_you_mean
 
-SEARCHES = ("doubling", "grid", "halving", "random", "tpe")
+SEARCHES = ("doubling", "grid", "growth", "halving", "random", "tpe")
 _TRIALS = 30
 
 
@@ -24,12 +25,13 @@ def strategy_of(
     start: Sequence[Config] = (),
     patience: int | None = None,
     prune: bool = False,
+    growth: Mapping[str, Any] | None = None,
 ) -> Strategy:
     """Return a search strategy by name.
 
     Parameters
     ----------
-    name : {"grid", "random", "tpe", "halving", "doubling"}
+    name : {"growth", "grid", "random", "tpe", "halving", "doubling"}
     space : mapping of str to lists or ranges
         With `trials`, halving draws from it; without, it must be all lists.
     base : Config
@@ -40,6 +42,8 @@ def strategy_of(
         Tried first.
     patience, prune
         As of `Ending`.
+    growth : mapping or None
+        Further arguments of `FactorGrowth`.
 
     Raises
     ------
@@ -67,4 +71,6 @@ def strategy_of(
         )
     if name == "grid":
         return FixedList(configs, **ending)
+    if name == "growth":
+        return FactorGrowth(configs, **(growth or {}), **ending)
     return Halving(configs, **ending) if name == "halving" else FactorDoubling(configs, **ending)

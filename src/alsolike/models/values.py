@@ -1,0 +1,162 @@
+"""Weights of values: as they are, binary, log, capped, tf-idf or BM25. A setting of every family.
+
+Notation
+--------
+v : the size of a value; s : `value_scale`; b : `value_length`
+N : items; L_u : likes of user u; n_i : likes of item i
+r_u : ln(1 + (N - L_u + .5) / (L_u + .5)), the weight of a user by how few items he likes
+
+========== ===================================================== =================================
+name       weight of a value of size v                           source
+========== ===================================================== =================================
+given      v
+binary     1
+log        ln(1 + v / s)                                         Hu et al. 2008, section 6
+capped     min(v / s, 1)
+tf-idf     sqrt(v / s) r_u                                       Salton, Buckley 1988
+bm25       (s + 1) v / (s (1 - b + b n_i / mean n) + v) r_u      Robertson, Zaragoza 2009, eq. 3.15
+========== ===================================================== =================================
+
+For the last two an item is a document and its users are the terms. A dislike, a value below zero,
+keeps its sign.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.errors import SettingError
+from alsolike.models.settings import check_choice, check_number
+
+Values = Literal["given", "binary", "log", "capped", "tf-idf", "bm25"]
+
+Doubles = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.integer[Any]]
+
+_BY_COUNTS = ("tf-idf", "bm25")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueWeights:
+    """How values become weights.
+
+    Parameters
+    ----------
+    values : {"given", "binary", "log", "capped", "tf-idf", "bm25"}
+        See the table of `alsolike.models.values`.
+    value_scale : float
+        s, above 0.
+    value_length : float
+        b, from 0 to 1.
+
+    Raises
+    ------
+    SettingError
+        A setting is out of its range.
+    """
+
+    values: Values = "given"
+    value_scale: float = 1.0
+    value_length: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice("values", self.values, get_args(Values))
+        check_number("value_scale", self.value_scale, above_zero=True)
+        check_number("value_length", self.value_length)
+        if self.value_length > 1:
+            raise SettingError(f"value_length must be at most 1, not {self.value_length!r}.")
+
+    @property
+    def need_counts(self) -> bool:
+        """Whether the weight of a value depends on how much its user and item are liked."""
+        return self.values in _BY_COUNTS
+
+    def of(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Weigh values that need no counts; float64, or as they are for ``"given"``."""
+        if self.values == "given":
+            return values
+        if self.values == "binary":
+            signs: npt.NDArray[Any] = np.sign(values)
+            return signs
+        sizes = np.abs(values).astype(np.float64) / self.value_scale
+        weights = np.log1p(sizes) if self.values == "log" else np.minimum(sizes, 1.0)
+        signed: Doubles = np.copysign(weights, values)
+        return signed
+
+    def of_cells(
+        self,
+        values: npt.NDArray[Any],
+        user_likes: Counts,
+        item_likes: Counts,
+        *,
+        n_items: int,
+        mean_likes: float,
+    ) -> npt.NDArray[Any]:
+        """Weigh the values of cells, float64 (n,), or as they are for ``"given"``.
+
+        Parameters
+        ----------
+        values : (n,)
+        user_likes, item_likes : int, (n,)
+            L_u and n_i of each cell's user and item.
+        n_items : int
+        mean_likes : float
+            The mean of n_i over all items.
+        """
+        if not self.need_counts:
+            return self.of(values)
+        rarity = np.log1p((n_items - user_likes + 0.5) / (user_likes + 0.5))
+        sizes = np.abs(values).astype(np.float64)
+        if self.values == "tf-idf":
+            weights = np.sqrt(sizes / self.value_scale)
+        else:
+            share = item_likes / max(mean_likes, 1e-9)
+            length = 1 - self.value_length + self.value_length * share
+            # (s + 1) v / (s length + v), without overflow for a large s.
+            part = self.value_scale / (self.value_scale + 1)
+            weights = sizes / (part * length + sizes / (self.value_scale + 1))
+        signed: Doubles = np.copysign(weights * rarity, values)
+        return signed
+
+
+def weighted(user_items: sp.csr_array, item_likes: Counts, weights: ValueWeights) -> sp.csr_array:
+    """Weigh a matrix of values, CSR float64 of the same cells.
+
+    Parameters
+    ----------
+    user_items : CSR, (n, n_items)
+        Rows of users, perhaps new ones.
+    item_likes : int, (n_items,)
+        Likes of each item in the training data.
+    weights : ValueWeights
+
+    Examples
+    --------
+    >>> hours = sp.csr_array([[1.0, 3.0], [0.0, 7.0]])
+    >>> weighted(hours, np.array([1, 2]), ValueWeights(values="capped", value_scale=4)).toarray()
+    array([[0.25, 0.75],
+           [0.  , 1.  ]])
+    """
+    data = weights.of_cells(
+        user_items.data,
+        likes_by_cell(user_items),
+        item_likes[user_items.indices] if weights.need_counts else item_likes[:0],
+        n_items=int(user_items.shape[1]),
+        mean_likes=float(item_likes.mean()) if item_likes.size else 0.0,
+    ).astype(np.float64)
+    return sp.csr_array((data, user_items.indices, user_items.indptr), shape=user_items.shape)
+
+
+def likes_by_row(matrix: sp.csr_array) -> Counts:
+    """Count the values above zero of each row, int64 (n_rows,)."""
+    starts = np.concatenate(([0], np.cumsum(matrix.data > 0)))
+    counts: Counts = np.diff(starts[matrix.indptr])
+    return counts
+
+
+def likes_by_cell(matrix: sp.csr_array) -> Counts:
+    """Return for each cell the likes of its row, int64 (n_cells,)."""
+    return np.repeat(likes_by_row(matrix), np.diff(matrix.indptr))
