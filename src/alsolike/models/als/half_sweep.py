@@ -40,7 +40,7 @@ FLOAT32_GAIN = 128.0
 REFINED_GAIN = 2.0**16
 # From so many factors on, the other side's Gramian and basis are computed in float32 if the dense
 # part of all systems has eigenvalues that differ by at most this factor (benchmarks/accuracy.py).
-_MANY, FLOAT32_SPREAD = 256, 1e4
+MANY, FLOAT32_SPREAD = 256, 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +186,7 @@ def float32_basis(side: Side, other: Floats, loss_config: LossConfig, engine: En
     lambda plus ``unobserved_weight`` times the trace of G, which is the squared length of `other`.
     """
     occupied = np.diff(side.matrix.indptr) > 0
-    if other.shape[1] < _MANY or not occupied.any():
+    if other.shape[1] < MANY or not occupied.any():
         return False
     most = loss_config.unobserved_weight * squared_length(other, engine)
     return most <= FLOAT32_SPREAD * float(side.regularization[occupied].min())
