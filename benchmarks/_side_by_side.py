@@ -37,6 +37,7 @@ from alsolike.data.datasets.synthetic import article_shape, synthetic
 from alsolike.data.interactions import Interactions
 from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
+from alsolike.models.als.config import ALSConfig
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("alsolike", "numpy", "scipy", "numba", "duckdb")
@@ -196,6 +197,20 @@ def tables(names: str) -> Iterator[tuple[str, Interactions, Interactions | None]
             print("gowalla is left out: ALSOLIKE_DATA does not name the folder of public data")
         else:
             yield name, *gowalla(Path(os.environ["ALSOLIKE_DATA"]) / "lightgcn-gowalla")
+
+
+def hu2008(**changes: Any) -> ALSConfig:
+    """Return settings of ALS that the peers have, too: confidence 1 + alpha d, lambda as it is."""
+    usual = {
+        "alpha": 10.0,
+        "regularization": 1.0,
+        "confidence": "linear",
+        "regularization_exponent": 0.0,
+        "unobserved_weight": 1.0,
+        "values": "given",
+        "iterations": 15,
+    }
+    return ALSConfig(**usual | changes)
 
 
 def seconds_of(call: Callable[[], object]) -> float:

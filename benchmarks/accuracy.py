@@ -12,12 +12,12 @@ decided (alsolike.models.als.half_sweep.float32_basis).
 
 import itertools
 import sys
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from _side_by_side import hu2008
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.models.als import gramian_basis, half_sweep
@@ -107,7 +107,7 @@ def print_gains(data: Interactions) -> float:
     }
     for name, limits in ways.items():
         parts = [
-            errors(data, drawn_items(data, f), config_of(f, a, lam), limits)
+            errors(data, drawn_items(data, f), hu2008(factors=f, alpha=a, regularization=lam), limits)
             for f, a, lam in itertools.product(FACTORS, ALPHAS, LAMBDAS)
         ]
         gains, lost = np.concatenate(parts).T
@@ -121,19 +121,6 @@ def print_gains(data: Interactions) -> float:
     return worst
 
 
-def config_of(factors: int, alpha: float, regularization: float) -> ALSConfig:
-    """Return settings of confidence 1 + alpha * d, and one lambda for all rows."""
-    return ALSConfig(
-        factors=factors,
-        alpha=alpha,
-        regularization=regularization,
-        regularization_exponent=0.0,
-        unobserved_weight=1.0,
-        confidence="linear",
-        values="given",
-    )
-
-
 def print_spreads(data: Interactions) -> float:
     """Print what is lost by a basis in float32; return the largest error where it is used."""
     usual, worst = (half_sweep.FLOAT32_GAIN, half_sweep.REFINED_GAIN), 0.0
@@ -141,8 +128,12 @@ def print_spreads(data: Interactions) -> float:
     print(f"{MANY} factors, largest error by spread\n  spread  float64  float32  by the rule")
     for spread in SPREADS:
         lam = 0.005 * gramian_basis.squared_length(items, ENGINE) / spread
-        config = replace(
-            config_of(MANY, 1.0, 1.01 * lam), confidence="additive", unobserved_weight=0.005
+        config = hu2008(
+            factors=MANY,
+            alpha=1.0,
+            regularization=1.01 * lam,
+            confidence="additive",
+            unobserved_weight=0.005,
         )
         ways = (
             errors(data, items, config, usual, in_float32)[:, 1].max()

@@ -6,9 +6,9 @@ scores. Training items are left out of the lists. Gowalla comes with its split, 
 ALSOLIKE_DATA names; of other data a fifth of each user's items is held out. 300x200x6000 is a
 made-up table of that size.
 
-What each computes in its time: alsolike every metric of alsolike.evaluation.metrics.evaluate, AUC
-over all items among them, and once more without AUC, which no peer has (implicit's is of the list
-alone);
+What each computes in its time: alsolike the usual metrics of alsolike.evaluation.metrics.evaluate,
+AUC over all items among them; the same without AUC, which no peer has (implicit's is of the list
+alone), and with percentile rank, novelty and diversity;
 implicit precision, MAP, NDCG and that AUC, one call for each length; irspack hit rate, recall,
 NDCG, MAP, precision and coverage of all lengths at once. BLAS is held to one thread for the peers.
 
@@ -34,6 +34,7 @@ from _side_by_side import (
     arguments,
     clock,
     held,
+    hu2008,
     own_peak,
     peak_alone,
     peer,
@@ -48,12 +49,11 @@ from _side_by_side import (
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out_fraction
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
-from alsolike.models.als.config import ALSConfig
+from alsolike.evaluation.metrics.evaluate import USUAL, evaluate
 from alsolike.models.als.train import fit
 from alsolike.models.factor_model import FactorModel
 
-CONFIG = ALSConfig(alpha=10.0, regularization=1.0, iterations=5)
+CONFIG = hu2008(iterations=5)
 LENGTHS = (5, 10, 20)
 TASK = "evaluation"
 IRSPACK_NAMES = {
@@ -79,8 +79,8 @@ class Objective:
     """
 
     name = "alsolike"
-    settings = f"evaluate, {', '.join(METRICS)} at {LENGTHS}"
-    metrics = METRICS
+    settings = f"evaluate, {', '.join(USUAL)} at {LENGTHS}"
+    metrics = USUAL
     blas_threads = 1
 
     def __init__(
@@ -111,7 +111,15 @@ class ObjectiveWithoutAuc(Objective):
 
     name = "alsolike, no auc"
     settings = "the same without auc"
-    metrics = tuple(metric for metric in METRICS if metric != "auc")
+    metrics = tuple(metric for metric in USUAL if metric != "auc")
+
+
+class ObjectiveWithContents(Objective):
+    """The same with what no peer here has: how new and how diverse lists are, and ranks."""
+
+    name = "alsolike, and contents"
+    settings = "the same with percentile_rank, novelty and diversity"
+    metrics = (*USUAL, "percentile_rank", "novelty", "diversity")
 
 
 class Implicit(Objective):
@@ -174,14 +182,15 @@ class Irspack(Objective):
 
 
 JUDGES: dict[str, type[Objective]] = {
-    one.name: one for one in (Objective, ObjectiveWithoutAuc, Implicit, Irspack)
+    one.name: one
+    for one in (Objective, ObjectiveWithoutAuc, ObjectiveWithContents, Implicit, Irspack)
 }
 
 
 def names_of(asked: argparse.Namespace) -> list[str]:
     """Return who takes part."""
     found = [name for name in ("implicit", "irspack") if peer(name, asked) is not None]
-    return ["alsolike", ObjectiveWithoutAuc.name, *found]
+    return ["alsolike", ObjectiveWithoutAuc.name, ObjectiveWithContents.name, *found]
 
 
 def agreement(found: Mapping[str, Found]) -> list[dict[str, object]]:
@@ -192,7 +201,8 @@ def agreement(found: Mapping[str, Found]) -> list[dict[str, object]]:
         theirs = {
             objective: each.get(name) for objective, each in found.items() if objective in JUDGES
         }
-        del theirs["alsolike"], theirs[ObjectiveWithoutAuc.name]
+        for own in (Objective, ObjectiveWithoutAuc, ObjectiveWithContents):
+            del theirs[own.name]
         given = [float(other) for other in theirs.values() if other is not None]
         if given:
             apart = max(abs(other - value) for other in given)

@@ -36,6 +36,7 @@ from _side_by_side import (
     arguments,
     clock,
     held,
+    hu2008,
     own_peak,
     peak_alone,
     peer,
@@ -57,7 +58,7 @@ from alsolike.recommending.batch import top_items
 from alsolike.recommending.similarity import similar_at_marks, similar_indices
 from alsolike.recommending.single import recommend_one, similar_to
 
-CONFIG = ALSConfig(alpha=10.0, regularization=1.0, iterations=5)
+CONFIG = hu2008(iterations=5)
 USERS_AT_ONCE = 256
 LIST, SHELF = 20, 10
 TOP, SIMILAR = f"top {LIST}, all users", f"similar {SHELF}, all items"

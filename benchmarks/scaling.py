@@ -33,6 +33,7 @@ from _side_by_side import (
     arguments,
     clock,
     held,
+    hu2008,
     listed,
     own_peak,
     product_rate,
@@ -49,7 +50,7 @@ from alsolike.models.als.half_sweep import Side, solve_side
 from alsolike.models.als.train import fit, iterate
 from alsolike.models.factor_model import FactorModel
 
-CONFIG = ALSConfig(alpha=10.0, regularization=1.0)
+CONFIG = hu2008()
 THREADS = (1, 2)
 ALLOWED_MIB = 64  # beside what must be held
 OPEN_END = 1_000_000  # sweeps of a training that is stopped from outside

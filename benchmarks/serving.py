@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 from _asking import Pressed, Process, asked, for_seconds, free_port, press, request, running
-from _side_by_side import Report, Row, arguments, peer, store, stored, tables
+from _side_by_side import Report, Row, arguments, hu2008, peer, store, stored, tables
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.models.als.config import ALSConfig
@@ -61,7 +61,7 @@ class Bench:
 
     def __init__(self, asked_: argparse.Namespace, likes: Interactions, folder: Path) -> None:
         self.asked, self.folder, self.faults = asked_, folder, list[str]()
-        config = ALSConfig(factors=asked_.factors, alpha=40.0, regularization=0.1, iterations=5)
+        config = hu2008(factors=asked_.factors, alpha=40.0, regularization=0.1, iterations=5)
         engine = LocalEngine(asked_.threads)
         self.models: dict[str, Any] = {"a": fit(likes, config, engine=engine)}
         self.models["b"] = fit(

@@ -103,7 +103,8 @@ def _fit_demo(folder: Path) -> None:
         ("runs/second/model", 10),
         ("bundles/second", 10),
     ):
-        config = al.ALSConfig(factors=32, regularization=30, alpha=alpha, iterations=4)
+        config = al.ALSConfig(factors=32, confidence="linear", alpha=alpha, regularization=30,
+                              regularization_exponent=0, iterations=4)  # fmt: skip
         al.save(al.fit(kept, config), folder / place)
 
 

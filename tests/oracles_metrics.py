@@ -104,6 +104,52 @@ def auc(scores, relevant, left_out):
     return wins / (len(relevant) * len(others))
 
 
+def percentile_rank(scores, values, left_out):
+    """The mean over all orders of the place of each relevant item (of its value), 0 to 1."""
+    found = []
+    for order in all_orders(scores, left_out):
+        last = len(order) - 1
+        ranks = {i: order.index(i) / last if last else 0.5 for i in values}
+        total = math.fsum(values.values())
+        found.append(math.fsum(values[i] * ranks[i] for i in values) / total)
+    return math.fsum(found) / len(found)
+
+
+def percentile_rank_by_counts(scores, values, left_out):
+    """The same, by counting the items above each relevant one: any number of orders."""
+    kept = [i for i in range(len(scores)) if i not in left_out]
+    total = 0.0
+    for item, value in values.items():
+        others = [scores[j] for j in kept if j != item]
+        above = sum(1.0 if s > scores[item] else 0.5 if s == scores[item] else 0.0 for s in others)
+        total += value * (above / len(others) if others else 0.5)
+    return total / math.fsum(values.values())
+
+
+def novelty(listed, likers, n_users):
+    """Mean self-information of the items of one list; nobody's items count as one user's."""
+    if not listed:
+        return 0.0
+    return math.fsum(-math.log2(max(len(likers[i]), 1) / n_users) for i in listed) / len(listed)
+
+
+def cosine_of_likers(one, other):
+    """Cosine of two columns of ones."""
+    return len(one & other) / math.sqrt(len(one) * len(other)) if one and other else 0.0
+
+
+def diversity(listed, cosine):
+    """1 - the mean cosine of all pairs of items of one list; 0 without a pair."""
+    pairs = list(itertools.combinations(listed, 2))
+    return 1 - math.fsum(cosine(i, j) for i, j in pairs) / len(pairs) if pairs else 0.0
+
+
+def expected_over_orders(scores, excluded, k, measure):
+    """The mean over all orders of equal scores of a measure of the first k items."""
+    found = [measure(order[:k]) for order in all_orders(scores, excluded)]
+    return math.fsum(found) / len(found)
+
+
 def mean_squared_error(user_factors, item_factors, values, rows):
     """Every cell, dense."""
     cells = [

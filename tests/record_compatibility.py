@@ -121,7 +121,9 @@ PAGES: tuple[tuple[str, str], ...] = (
 )
 RUN = (
     "--value plays --item-name item --k 3 --min-per-user 2 --min-per-item 1 --set factors=4 "
-    "--grid alpha=2.5,3 --grid regularization=0.5,10 --sweeps 2,4 --baselines popularity --quiet"
+    "--grid alpha=2.5,3 --grid regularization=0.5,10 --sweeps 2,4 --baselines popularity --quiet "
+    "--set confidence=log --set values=given --set unobserved_weight=1 "
+    "--set regularization_exponent=0"
 )
 TABLES = (
     "similar_items.parquet",

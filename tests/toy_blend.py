@@ -131,7 +131,9 @@ class BlendFamily(Family):
             family_of(part).fit(data, part, engine=engine, observer=observer)
             for part in (config.first, config.second)
         )
-        yield BlendModel(first=first, second=second, config=config)
+        # What a setting leaves to the table is known by now.
+        known = {"first": config_of(first.settings), "second": config_of(second.settings)}
+        yield BlendModel(first=first, second=second, config=replace(config, **known))
 
     def pack(self, model: BlendModel) -> Arrays:
         return {**pack_inside("first", model.first), **pack_inside("second", model.second)}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from als_settings import classic
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.string_array import StringArray
@@ -80,7 +81,7 @@ def model_of(ids, names, *, images=None, links=None, n_users=30, factors=3, seed
         item_factors=generator.standard_normal((len(ids), factors), dtype=np.float32),
         eigenvalues=np.arange(factors, 0, -1, dtype=np.float64),
         item_counts=likes.item_counts,
-        settings={"factors": factors, "alpha": 1.0, "regularization": 0.5},
+        settings=classic(factors=factors, alpha=1.0, regularization=0.5).to_settings(),
         sweeps=3,
         catalogue=catalogue,
         history=history,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
     from alsolike.data.merge import joined
     from alsolike.data.reading.read import read
+    from alsolike.data.splitting.folds import split_folds
     from alsolike.data.splitting.split import Split
     from alsolike.data.splitting.splitters import (
         hold_out,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
     from alsolike.data.splitting.unseen_users import hold_out_unseen_users
     from alsolike.errors import AlsolikeError
+    from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
     from alsolike.models.als.config import ALSConfig
     from alsolike.models.als.train import fold_in, fold_in_items, loss
@@ -66,6 +68,7 @@ __all__ = [
     "Split",
     "Table",
     "evaluate",
+    "evaluate_folds",
     "expand",
     "explain",
     "filter_counts",
@@ -94,6 +97,7 @@ __all__ = [
     "similar",
     "similar_to_set",
     "similar_users",
+    "split_folds",
     "why_similar",
     "with_similarity",
 ]
@@ -103,6 +107,7 @@ _MODULES = {
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),
     "data.reading.read": ("read",),
+    "data.splitting.folds": ("split_folds",),
     "data.splitting.split": ("Split",),
     "data.splitting.splitters": (
         "hold_out",
@@ -113,6 +118,7 @@ _MODULES = {
     ),
     "data.splitting.unseen_users": ("hold_out_unseen_users",),
     "errors": ("AlsolikeError",),
+    "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
     "models.bundle.io": ("load", "save"),

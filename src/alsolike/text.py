@@ -1,11 +1,23 @@
-"""Writes counts and lengths of time for people."""
+"""Writes counts, lists and lengths of time for people."""
 
 import math
+from collections.abc import Sequence
 
 
 def counted(count: int, noun: str) -> str:
     """Return a number of things: ``1 run``, ``2,000 runs``."""
     return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as ``a, b and c``.
+
+    Examples
+    --------
+    >>> listed(["als"]), listed(["als", "ease"]), listed(["als", "item-knn", "ease"])
+    ('als', 'als and ease', 'als, item-knn and ease')
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def duration(seconds: float | None) -> str:

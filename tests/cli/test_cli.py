@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import alsolike
+from als_settings import set_loss
 from alsolike.cli import pipeline
 from alsolike.cli.arguments import grid_of, settings_of
 from alsolike.cli.group import main
@@ -66,9 +67,9 @@ def test_help_names_the_verbs_in_the_order_of_the_flow() -> None:
     verbs = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :]]
     assert verbs == [
         "run", "demo", "read", "filter", "split", "search", "runs", "fit", "compile",
-        "evaluate", "metric-definitions", "similar", "why", "similar-users", "recommend",
-        "scores", "explain", "gallery", "describe", "configure", "export", "diff", "serve",
-        "swap", "likes",
+        "evaluate", "evaluate-folds", "metric-definitions", "similar", "why", "similar-users",
+        "recommend", "scores", "explain", "gallery", "describe", "configure", "export", "diff",
+        "serve", "swap", "likes",
     ]  # fmt: skip
     for verb in verbs:
         assert "Usage:" in fine(verb, "-h").output
@@ -120,6 +121,27 @@ def test_each_way_of_splitting_writes_parts_that_add_up(
     assert len(pairs) == 240 or way == "users"
 
 
+def test_folds_by_time_are_split_and_evaluated(likes: Path, tmp_path: Path) -> None:
+    how = ["--timestamp", "when", "--folds", 2, "--share", 0.2]
+    said = fine("split", likes, "--to", tmp_path, "--by", "time", *how).output
+    assert said.count("split: fold ") == 2
+    assert [one.name for one in sorted(tmp_path.iterdir())] == ["fold-1", "fold-2"]
+    first, last = (
+        [row[:2] for part in (tmp_path / name).iterdir() for row in rows_of(part)]
+        for name in ("fold-1", "fold-2")
+    )
+    assert set(first) < set(last)
+    assert len(last) == len(set(last)) == 240
+    said = fine("evaluate-folds", likes, *how, "--family", "popularity", "--metrics", "ndcg").output
+    assert [line.split()[3] for line in said.splitlines() if "ndcg@10" in line] == ["1", "2", "all"]
+    line = refused("split", likes, "--to", tmp_path, "--by", "items", "--folds", 2)
+    assert "by items takes no --folds" in line
+    line = refused("split", likes, "--to", tmp_path, "--by", "time", *how, "--held-out", 2)
+    assert "Folds have windows of time" in line
+    assert "below 0.25" in refused("evaluate-folds", likes, "--timestamp", "when", "--share", 0.3)
+    assert "Unknown metrics" in refused("evaluate-folds", likes, "--metrics", "p")
+
+
 def test_an_option_that_a_way_of_splitting_does_not_take_is_refused(
     likes: Path, tmp_path: Path
 ) -> None:
@@ -135,7 +157,7 @@ def test_an_option_that_a_way_of_splitting_does_not_take_is_refused(
 
 def test_search_leaves_the_leaderboard_and_the_curves(likes: Path, tmp_path: Path) -> None:
     words = ("search", likes, "--out", tmp_path, "--held-out", 2, "--grid", "factors=2,4",
-             "--set", "alpha=3", "--set", "regularization=1", "--sweeps", "1,3")  # fmt: skip
+             "--set", "alpha=3", *set_loss(regularization=1), "--sweeps", "1,3")  # fmt: skip
     said = fine(*words, "--verbose").output
     assert "run 2: factors 4" in said
     assert "popularity" in said
@@ -143,6 +165,17 @@ def test_search_leaves_the_leaderboard_and_the_curves(likes: Path, tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == names
     assert len(rows_of(tmp_path / "learning_curves.parquet")) == 4
     assert fine(*words, "--quiet").output == ""
+
+
+def test_thorough_is_short_for_its_preset(likes: Path, tmp_path: Path) -> None:
+    words = ("search", likes, "--held-out", 2, "--set", "factors=2", "--set", "regularization=0.01",
+             "--sweeps", "1", "--baselines", "popularity")  # fmt: skip
+    boards = []
+    for name, how in (("short", ["--thorough"]), ("long", ["--preset", "thorough"]), ("quick", [])):
+        fine(*words, *how, "--out", tmp_path / name, "--quiet")
+        boards.append((tmp_path / name / "leaderboard.csv").read_text())
+    assert boards[0] == boards[1]
+    assert [board.count(",als,") for board in boards] == [5, 5, 3]
 
 
 def test_a_search_by_shelves_from_options_and_from_a_file(likes: Path, tmp_path: Path) -> None:
@@ -247,6 +280,14 @@ def test_evaluate_says_what_it_left_out(likes: Path, model: Path, tmp_path: Path
     assert "precision@3" in said
     assert "precision@10" in fine("evaluate", model, likes, "--keep-seen").output
     assert "--keep-seen" in refused("evaluate", model, likes)
+    told = fine("evaluate", model, held_out, "--metrics", "novelty, coverage", "--k", 3).output
+    rows = [line.split()[1] for line in told.splitlines() if "@" in line]
+    assert rows == ["novelty@3", "coverage@3"]
+    tags = tmp_path / "tags.csv"
+    tags.write_text("item,tag\n" + "".join(f"i{n},t{n % 3}\n" for n in range(20)))
+    options = ["--metrics", "feature_diversity", "--agree", f"{tags}:item,tag"]
+    assert "feature_diversity@10" in fine("evaluate", model, held_out, *options).output
+    assert "pass features=" in refused("evaluate", model, held_out, *options[:2])
 
 
 def test_similar_takes_ids_and_names(model: Path, tmp_path: Path) -> None:
@@ -364,7 +405,13 @@ def test_without_history_says_what_then_does_not_work(bare: Path, likes: Path) -
         (["run", "LIKES", "--out", "o", "--grid", "factor=2"], "Did you mean factors"),
         (["run", "LIKES", "--out", "o", "--sweeps", "two"], "2,4,8"),
         (["run", "LIKES", "--out", "o", "--sweeps", "0"], "whole number from 1"),
-        (["run", "LIKES", "--out", "o", "--preset", "fast"], "article, quick"),
+        (["run", "LIKES", "--out", "o", "--preset", "fast"], "known are article, quick, thorough"),
+        (["run", "LIKES", "--out", "o", "--preset", "quick", "--thorough"], "Give one of them"),
+        (
+            ["run", "LIKES", "--out", "o", "--search", "growth", "--grid", "factors=8,16"],
+            "was given 8, 16. Give one, or use --search doubling",
+        ),
+        (["run", "LIKES", "--out", "o", "--search", "growth", "--trials", "3"], "--trials does no"),
         (["run", "LIKES", "--out", "o", "--metric", "rmse"], "precision"),
         (["run", "LIKES", "--out", "o", "--share", "3"], "at most 1"),
         (["run", "LIKES", "--out", "o", "--held-out", "50"], "That number is --held-out 50 here."),

@@ -14,11 +14,12 @@ import click.testing
 import numpy as np
 import pytest
 
+from als_settings import set_loss
 from alsolike.cli.group import main
 
 FEW = (
     "--held-out", "2", "--grid", "factors=2,3,4", "--grid", "alpha=1,3,9", "--grid",
-    "regularization=0.1,1", "--sweeps", "1,2,4",
+    "regularization=0.1,1", "--sweeps", "1,2,4", *set_loss(regularization=None),
 )  # fmt: skip
 RUNS = 18
 

@@ -149,8 +149,9 @@ def test_reading_ends_at_any_moment(tmp_path: Path, place: Path) -> None:
 
 def test_a_run_ends_at_any_moment(tmp_path: Path, place: Path) -> None:
     likes = likes_in(tmp_path, users=100)
-    words = ("run", likes, "--out", "{out}", "--grid", "factors=2,3", "--grid", "alpha=4")
-    words += ("--sweeps", "1,2", "--baselines", "popularity", "--quiet", "--threads", "2")
+    words = ("run", likes, "--out", "{out}", "--grid", "factors=2,3", "1,2")
+    words += ("--set", "unobserved_weight=0.3", "--baselines", "popularity", "--quiet")
+    words += ("--threads", "2")
     found = shaken(place, *words, each=5)
     assert sum(times for how, times in found.items() if "ended" in how) > 5, found
 

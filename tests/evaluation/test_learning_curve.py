@@ -11,7 +11,8 @@ from alsolike.data.splitting.splitters import hold_out, hold_out_users
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.learning_curve import CurvePoint, learning_curve
-from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
+from alsolike.evaluation.metrics.evaluate import evaluate
+from alsolike.evaluation.metrics.squared_errors import mean_squared_error
 from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit, fold_in

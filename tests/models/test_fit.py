@@ -26,7 +26,7 @@ def scores_of(model):
 
 def test_als_is_fitted_where_nothing_is_said():
     plain = al.fit(LIKES, iterations=1)
-    assert (plain.name, plain.factors) == ("als", 64)
+    assert (plain.name, plain.factors) == ("als", 256)
     assert scores_of(plain) == scores_of(al.fit(LIKES, al.ALSConfig(iterations=1)))
     few = al.fit(LIKES, factors=4, iterations=2, alpha=3.0)
     assert scores_of(few) == scores_of(

@@ -282,7 +282,8 @@ def test_a_model_inside_of_another_has_its_sweeps_and_its_own_names(tmp_path):
         model = al.fit(LIKES, config)
         al.save(model, tmp_path / "model")
         loaded = al.load(tmp_path / "model")
-        assert loaded.config == config
+        assert loaded.config == model.config
+        assert model.config.second == config.second.for_table(LIKES)
         assert (loaded.first.first.sweeps, loaded.second.sweeps) == (3, 2)
         assert (
             loaded.scores(EVERYTHING, EVERYTHING).tobytes()

@@ -1,6 +1,5 @@
 """Weights of values: each form against a literal definition, and through a whole training."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,31 +10,11 @@ import alsolike as al
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.models.als.fold_in import new_items
+from alsolike.models.settings import recorded_settings
 from alsolike.models.values import ValueWeights, weighted
+from oracles_als import weighed
 
 FORMS = ("given", "binary", "log", "capped", "tf-idf", "bm25")
-
-
-def literal(matrix, weights):
-    """Weigh cell by cell, as the table of the module says."""
-    n_items = matrix.shape[1]
-    user_likes, item_likes = (matrix > 0).sum(axis=1), (matrix > 0).sum(axis=0)
-    found = np.zeros(matrix.shape)
-    s, b = weights.value_scale, weights.value_length
-    for u, i in zip(*matrix.nonzero(), strict=True):
-        v, likes = abs(matrix[u, i]), user_likes[u]
-        rarity = math.log(1 + (n_items - likes + 0.5) / (likes + 0.5))
-        length = 1 - b + b * item_likes[i] / item_likes.mean()
-        size = {
-            "given": v,
-            "binary": 1.0,
-            "log": math.log1p(v / s),
-            "capped": min(v / s, 1),
-            "tf-idf": math.sqrt(v / s) * rarity,
-            "bm25": (s + 1) * v / (s * length + v) * rarity,
-        }[weights.values]
-        found[u, i] = math.copysign(size, matrix[u, i])
-    return found
 
 
 def table(seed=0, *, dislikes=True):
@@ -59,17 +38,17 @@ def test_each_form_is_its_definition(form, scale, length):
     matrix, weights = table(), ValueWeights(values=form, value_scale=scale, value_length=length)
     found = weighted(sp.csr_array(matrix), (matrix > 0).sum(axis=0), weights)
     assert found.dtype == np.float64
-    np.testing.assert_allclose(found.toarray(), literal(matrix, weights), rtol=1e-12)
+    np.testing.assert_allclose(found.toarray(), weighed(matrix, weights), rtol=1e-12)
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_training_on_values_is_training_on_their_weights(form):
     matrix = table()
-    base = al.ALSConfig(factors=5, alpha=2.0, iterations=2)
+    base = al.ALSConfig(factors=5, alpha=2.0, unobserved_weight=0.2, values="given", iterations=2)
     config = replace(base, values=form, value_scale=2.0, value_length=0.4)
     found = al.fit(likes_of(matrix), config)
     weights = ValueWeights(values=form, value_scale=2.0, value_length=0.4)
-    expected = al.fit(likes_of(literal(matrix, weights)), base)
+    expected = al.fit(likes_of(weighed(matrix, weights)), base)
     scores, wanted = (model.scores(slice(None), slice(None)) for model in (found, expected))
     np.testing.assert_allclose(scores, wanted, rtol=1e-4, atol=1e-5)
     assert al.loss(found) == pytest.approx(al.loss(expected), rel=1e-5)
@@ -109,6 +88,11 @@ def test_a_setting_out_of_its_range_is_refused(setting, expected):
 
 
 def test_settings_without_the_form_are_of_an_earlier_version():
-    old = al.ALSConfig(values="given").to_settings()
-    del old["values"], old["value_scale"], old["value_length"]
-    assert al.ALSConfig.from_settings(old).values == "given"
+    config = al.ALSConfig(values="given")
+    old = recorded_settings(config)
+    assert not {"values", "value_scale", "value_length"} & old.keys()
+    assert al.ALSConfig.from_settings(old) == config
+    for changes in ({"values": None}, {"values": "log", "value_scale": 2.0}, {"value_length": 0.5}):
+        config = al.ALSConfig(**changes)
+        assert al.ALSConfig.from_settings(recorded_settings(config)) == config
+        assert al.ALSConfig.from_settings(config.to_settings()) == config

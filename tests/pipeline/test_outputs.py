@@ -260,7 +260,7 @@ def test_the_same_outcome_is_published_as_the_same_bytes(outcome: Outcome, tmp_p
     for place in ("one", "two"):
         publish(outcome, tmp_path / place, command="alsolike run likes.csv")
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
-    assert len(files) == 26
+    assert len(files) == 28
     for file in files:
         if (tmp_path / "one" / file).is_file():
             same = (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from markupsafe import escape
 
 import alsolike
+from als_settings import LOSS
 from alsolike.cli.group import main
 from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
@@ -57,7 +58,7 @@ def job(out: Path, families: list[str] | None, **changes: Any) -> Job:
 
 def small(**changes: Any) -> dict[str, Any]:
     """Return what makes the part of ALS quick."""
-    als = {"grid": {"factors": [2, 4]}, "settings": {"regularization": 1.0, "alpha": 3.0}}
+    als = {"grid": {"factors": [2, 4]}, "settings": LOSS | {"regularization": 1.0, "alpha": 3.0}}
     return als | {"sweeps": [1, 2]} | changes
 
 

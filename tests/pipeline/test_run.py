@@ -1,5 +1,6 @@
 """The main job from Python: what it refuses, what it takes, and that its parts fit."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 import alsolike
+from als_settings import LOSS
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
 from alsolike.evaluation.item_to_item.dial import evaluate_dial
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
@@ -65,11 +67,13 @@ def frame(users: int = 40) -> pd.DataFrame:
 
 def job(out: Path, **changes: Any) -> Job:
     reading = {"user": "user", "item": "item"} | changes.pop("reading", {})
+    settings = changes.pop("settings", {"regularization": 1.0, "alpha": 3.0})
+    grid = changes.pop("grid", {"factors": [2, 4]})
     usual: dict[str, Any] = {
         "source": frame(),
         "held_out": 2,
-        "grid": {"factors": [2, 4]},
-        "settings": {"regularization": 1.0, "alpha": 3.0},
+        "grid": grid,
+        "settings": {name: LOSS[name] for name in LOSS if name not in grid} | settings,
         "sweeps": [1, 2],
         "reading": reading,
         "search": Searching(baselines=["popularity"]),
@@ -95,11 +99,42 @@ def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
     assert {"Reading", "grid search", "sweeps", "writing"} <= set(listener.tasks)
     kinds = [type(finding).__name__ for finding in listener.told]
     assert kinds == [
-        "ReadReport", "FilterReport", "Split", "MemoryForecast", "TimeForecast", "MemoryForecast",
-        "FinishedRun", "FinishedRun", "SimilarItemsReport", "HoldoutReport", "SearchResult",
-        "ChosenRun", "str", *(["str"] if outcome.similar_model is not None else []),
+        "ReadReport", "FilterReport", "Split", "str", "MemoryForecast", "TimeForecast",
+        "MemoryForecast", "FinishedRun", "FinishedRun", "SimilarItemsReport", "HoldoutReport",
+        "SearchResult", "ChosenRun", "str", *(["str"] if outcome.similar_model is not None else []),
     ]  # fmt: skip
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_folds_by_time_choose_on_the_last_and_test_on_all(tmp_path: Path) -> None:
+    likes = frame(60).assign(when=np.random.default_rng(1).permutation(60 * 8))
+    how = {"source": likes, "by": "time", "folds": 3, "share": 0.15, "held_out": None}
+    reading = {"timestamp": "when"}
+    listener = Listener()
+    outcome = run_job(job(tmp_path, reading=reading, **how), observer=listener)
+    by_fold = outcome.by_fold
+    assert by_fold is not None
+    assert [one.test.n_interactions for one in by_fold.splits] == [72, 72, 72]
+    assert outcome.split is by_fold.splits[-1]
+    assert by_fold in listener.told
+    # The last fold is that of the report, and the figure is the same.
+    measure = outcome.found.objective.measure
+    assert outcome.test is not None
+    ours = outcome.test.evaluations[0].per_user[measure]
+    assert by_fold.evaluations[-1].per_user[measure].tolist() == ours.tolist()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Folds by time" in page
+    assert "all folds" in page
+    assert "chosen on the validation window of the last fold" in page
+    assert "Tried by default: als on every table." in page
+    assert json.loads((tmp_path / "families.json").read_text())["best"] == "als"
+    for options, text in (
+        ({"by": "items"}, "by items takes no folds="),
+        ({"held_out": 2}, "Folds have windows of time"),
+        ({"objective": "item-to-item"}, "folds=3 is for the ranking objective|by='time' is for"),
+    ):
+        with pytest.raises(SettingError, match=text):
+            resolve(job(tmp_path, reading=reading, **how | options))
 
 
 @pytest.mark.parametrize(("free", "warns"), [(1 << 20, True), (1 << 60, False), (None, False)])
@@ -117,7 +152,7 @@ def test_too_little_memory_is_said_before_anything_is_trained(
     listener = Patient()
     with pytest.raises(AssertionError, match="trained already"):
         run_job(job(tmp_path), observer=listener)
-    assert re.fullmatch(r"memory: peak of about [\d,]+0 MiB", str(listener.told[3]))
+    assert re.fullmatch(r"memory: peak of about [\d,]+0 MiB", str(listener.told[4]))
     assert len(listener.warned) == warns
     for warning in listener.warned:
         assert "only 10 MiB is free: the system may kill it. Use fewer factors" in warning

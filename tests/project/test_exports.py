@@ -92,7 +92,7 @@ POPULAR = alsolike.fit_popularity(LIKES)
         (lambda: alsolike.expand([1], alsolike.ALSConfig()), "list of values for each setting"),
         (
             lambda: alsolike.expand({"alpha": []}, alsolike.ALSConfig()),
-            r"such as \[10.0\]; it is \[\]",
+            r"such as \[1.0\]; it is \[\]",
         ),
         (lambda: alsolike.search(None, [{"factors": 3}]), "Settings expected, not a dict"),
         (lambda: alsolike.search(None, alsolike.ALSConfig()), "Put it in a list"),

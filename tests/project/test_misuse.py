@@ -246,7 +246,7 @@ def test_a_call_that_does_not_fit_says_what_is_missing(call, message):
         (lambda: al.search(SPLIT, [CONFIG], objective="presicion@5"), "Did you mean 'precision'?"),
         (lambda: preset_for("quik", LIKES), "Did you mean 'quick'?"),
         (lambda: lineup_for(None, ["poplarity"], LIKES), "Did you mean 'popularity'?"),
-        (lambda: Searching(by="gird").strategy({}, CONFIG), "Did you mean 'grid'?"),
+        (lambda: Searching(by="gird").strategy(preset_for("quick", LIKES)), "Did you mean 'grid'?"),
         (lambda: Searching(choose="cheepest"), "Did you mean 'cheapest'?"),
         (
             lambda: al.read(pd.DataFrame({"usr": ["a"], "item": ["b"]}), user="user", item="item"),

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracles_topk
+from als_settings import classic
 from alsolike.data.interactions import Interactions
 from alsolike.errors import FitError, SettingError, UnknownId
 from alsolike.models.als.config import ALSConfig
@@ -141,7 +142,7 @@ def disliking_model(**changed):
     likes = Interactions.from_columns(
         [f"u{user:02}" for user in users], [f"i{item:02}" for item in items], values
     )
-    return fit(likes, ALSConfig(**{"factors": 5, "iterations": 4, "alpha": 3.0, **changed}))
+    return fit(likes, classic(**{"factors": 5, "iterations": 4, "alpha": 3.0, **changed}))
 
 
 def test_fold_in_is_equation_4():
@@ -188,7 +189,8 @@ def test_bad_likes_say_what_to_do():
 
 
 def test_singular_rows_and_broken_factors_are_errors():
-    model = model_of([[1.0, 1.0]], [[1.0, 0.0]], settings={"factors": 2, "regularization": 0.0})
+    settings = classic(factors=2, regularization=0.0).to_settings()
+    model = model_of([[1.0, 1.0]], [[1.0, 0.0]], settings=settings)
     with pytest.raises(FitError, match="singular"):
         fold_in_user(model, ["i00000"])
     with pytest.raises(FitError, match="'i00001' for user 'u00000' as nan"):
@@ -276,7 +278,8 @@ def test_numba_is_never_imported():
         Y = np.diag([3.0, 2.0, 1.0]).astype(np.float32)
         model = ALSModel(
             likes.users, likes.items, np.ones((2, 3), np.float32), Y, likes.item_counts,
-            {"factors": 3}, history=likes, eigenvalues=np.array([9.0, 4.0, 1.0]),
+            {"factors": 3, "unobserved_weight": 0.5}, history=likes,
+            eigenvalues=np.array([9.0, 4.0, 1.0]),
         )
         single.recommend_one(model, "u")
         single.recommend_for_likes(model, {"a": 1.0})

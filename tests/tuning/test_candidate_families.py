@@ -40,6 +40,17 @@ def test_ease_is_tried_up_to_ten_thousand_items(n_items: int, *, is_tried: bool)
     assert "ease" in families(lineup_for(["ease"], None, wide(n_items)).candidates)
 
 
+def test_the_reasons_of_the_default_are_the_families_own() -> None:
+    assert str(lineup_for(None, None, LIKES)) == (
+        "Tried by default: als and item-knn on every table; ease since 40 items are at most 10,000."
+    )
+    assert str(lineup_for(None, None, wide(10_001))) == (
+        "Tried by default: als and item-knn on every table."
+    )
+    assert str(lineup_for(None, [], LIKES)) == "Tried by default: als on every table."
+    assert str(lineup_for(["als", "ease"], None, LIKES)) == ""
+
+
 def test_families_that_are_named() -> None:
     assert lineup_for(["als"], None, LIKES).candidates == ()
     lineup = lineup_for(["ease", "item-knn", "ease"], None, LIKES)

@@ -15,7 +15,7 @@ from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.engines.local import LocalEngine
-from alsolike.errors import DataError, FitError, LedgerError, SettingError
+from alsolike.errors import FitError, LedgerError, SettingError
 from alsolike.evaluation.item_to_item.dial import evaluate_dial
 from alsolike.evaluation.item_to_item.unseen_users import Fold
 from alsolike.evaluation.learning_curve import learning_curve
@@ -35,7 +35,6 @@ from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
 from alsolike.tuning.leaderboard.runs import Run, runs_of
 from alsolike.tuning.plan import Plan
-from alsolike.tuning.presets import ARTICLE, PRESETS, preset_for, quick_for
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.by_name import strategy_of
@@ -534,41 +533,3 @@ def test_kills_change_no_byte(tmp_path: Path, objective: str) -> None:
         table = ledger.to_table()
     assert table["points"].tolist() == [3] * 6
     assert set(table["state"]) == {"done"}
-
-
-def test_the_article_is_its_180_runs() -> None:
-    configs = ARTICLE.configs()
-    assert len(configs) == 180
-    assert len(configs) * len(ARTICLE.sweeps) == 3_420
-    assert {(config.confidence, config.start) for config in configs} == {("scaled", "normal")}
-    [objective] = ARTICLE.beside
-    assert str(objective) == "precision@5 on test, seen items kept"
-    assert (ARTICLE.k, ARTICLE.exclude_seen) == (5, True)
-    assert preset_for("article", tiny_likes()) is ARTICLE
-
-
-def test_quick_follows_the_values() -> None:
-    ones = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "a"])
-    hours = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "a"], [0.5, 352_698, 7])
-    for likes, form in ((ones, "linear"), (hours, "log")):
-        configs = quick_for(likes).configs()
-        assert {config.confidence for config in configs} == {form}
-        assert 8 <= len(configs) <= 16
-        assert all(config.epsilon > 0 for config in configs)
-
-
-def test_quick_is_not_led_by_odd_rows() -> None:
-    users = [f"u{number}" for number in range(1_000)]
-    twice = Interactions.from_columns(users, ["a"] * 1_000, [2.0] * 5 + [1.0] * 995)
-    assert quick_for(twice).base.confidence == "linear"
-    hours = [1e-9] * 3 + [0.1] * 500 + [70.0] * 497
-    assert quick_for(Interactions.from_columns(users, ["a"] * 1_000, hours)).base.epsilon == 0.1
-    nobody = Interactions.from_columns(["u"], ["a"]).keep(np.array([False]))
-    with pytest.raises(DataError, match="no interactions"):
-        quick_for(nobody)
-
-
-def test_presets_by_name() -> None:
-    assert sorted(PRESETS) == ["article", "quick"]
-    with pytest.raises(SettingError, match="known are article, quick"):
-        preset_for("quik", tiny_likes())

@@ -71,6 +71,28 @@ def leaderboard(rows):
     return Table.from_rows([*lines, popularity | {f"{SCORE}_low": 0.02, f"{SCORE}_high": 0.0226}])
 
 
+def families(text):
+    rows = [("als", 3, 0.15, True), (text, 5, 0.149, True), ("item-knn", 8, 0.12, False)]
+    return Table.from_rows(
+        [
+            {"family": family, "run": run, "mean": mean, "low": mean - 0.01, "high": mean + 0.01}
+            | {"ties": ties, "size": "2.1 MiB", "seconds": "1.2 s"}
+            for family, run, mean, ties in rows
+        ]
+    )
+
+
+def folds(text):
+    rows = [("fold 1", 0.1), (text, 0.12), ("all folds", 0.11)]
+    return Table.from_rows(
+        [
+            {"model": fold, "metric": METRIC, "mean": mean, "low": mean - 0.01, "high": mean + 0.01}
+            | {"users": 70}
+            for fold, mean in rows
+        ]
+    )
+
+
 def galleries(names, remote=False):
     cards = itertools.cycle(
         Card(f"id {place}", name, address, ADDRESSES[(place + 1) % len(ADDRESSES)], 0.9, name[:40])
@@ -108,6 +130,12 @@ def content(runs=3, text="Likes", names=("Radiohead", "Muse", "Björk"), remote=
         ),
         splitting=[("test", text)],
         leaderboard=leaderboard(rows),
+        families=families(text),
+        about_families=[text],
+        folds=[
+            folds(text),
+            Table({"fold": ["1", text], "seen": [5, 7], "test from": [text, None]}),
+        ],
         chosen=[("factors", "40"), (text, text)],
         scores=Table.from_rows(scores),
         best_curve=best_curve(first, metric=METRIC, title=text, chosen_sweep=22),
@@ -309,6 +337,20 @@ def test_the_leaderboard_keeps_popularity_in_sight():
     assert "Show the other 16 of 31 rows" in hidden
     assert shown.count('class="best"') == 1
     assert shown.count("≈") == 2
+
+
+def test_families_are_shown_with_the_best_and_those_that_tie():
+    markup = leaderboards.families(families("ease"))
+    assert markup.count("<tr") == 4
+    assert markup.count('class="best"') == 1
+    assert markup.count("≈") == 1
+    assert "2.1 MiB" in markup
+    page = report_html(content())
+    assert page.count("<h3>Families</h3>") == page.count("<h3>Folds by time</h3>") == 1
+    assert '<th scope="col">fold</th>' in page
+    none = dataclasses.replace(content(), about_families=[], families=Table({}), folds=[])
+    assert "<h3>Families</h3>" not in report_html(none)
+    assert "<h3>Folds by time</h3>" not in report_html(none)
 
 
 def test_a_short_leaderboard_is_whole_and_gaps_are_dashes():

@@ -181,6 +181,7 @@ for verb in (
     pipeline.fit,
     pipeline.compile_,
     query.evaluate,
+    query.evaluate_folds,
     query.metric_definitions,
     similar.similar,
     similar.why,

@@ -202,8 +202,14 @@ _SPLITTING = (
     _given(
         "--share",
         "With --by items: test users as a share of all [default: 0.2]; fraction and time: share of "
-        "each user's items [default: 0.2; k items]; users: test users [default: 0.1].",
+        "each user's items [default: 0.2; k items]; users: test users [default: 0.1]; of "
+        "--folds: likes in each window [default: 0.1].",
         type=float,
+    ),
+    _given(
+        "--folds",
+        "With --by time: test on so many windows of time, each with training on all before it.",
+        type=_AT_LEAST_1,
     ),
 )
 

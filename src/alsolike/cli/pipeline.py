@@ -170,23 +170,34 @@ def split(
     by: str,
     held_out: int | None,
     share: float | None,
+    folds: int | None,
     seed: int,
     **options: Any,
 ) -> None:
-    """Split a table into training, validation and test (three Parquet files)."""
-    from alsolike.data.splitting.by_name import check_scheme, split_by
+    """Split a table into training, validation and test (three Parquet files).
+
+    With --folds, three files for each fold, in a folder of its own.
+    """
+    from alsolike.data.splitting.by_name import check_scheme, folds_by_time, split_by
     from alsolike.pipeline.job import refuse_share
 
-    check_scheme(by, held_out=held_out, share=share)
+    check_scheme(by, held_out=held_out, share=share, folds=folds)
     refuse_share(share)
-    places = {name: to / f"{name}.parquet" for name in ("train", "validation", "test", "given")}
-    found, _ = read_likes(likes, options, writes=list(places.values()))
-    parts = split_by(found, by, held_out=held_out, share=share, seed=seed)
-    say(parts)
-    for name, place in places.items():
-        part = getattr(parts, name)
-        if part is not None:
-            write_likes(place, part)
+    names = ("train", "validation", "test", "given")
+    folders = [to] if folds is None else [to / f"fold-{at}" for at in range(1, folds + 1)]
+    writes = [folder / f"{name}.parquet" for folder in folders for name in names]
+    found, _ = read_likes(likes, options, writes=writes)
+    splits = (
+        [split_by(found, by, held_out=held_out, share=share, seed=seed)]
+        if folds is None
+        else folds_by_time(found, folds, share)
+    )
+    for folder, parts in zip(folders, splits, strict=True):
+        say(parts)
+        for name in names:
+            part = getattr(parts, name)
+            if part is not None:
+                write_likes(folder / f"{name}.parquet", part)
 
 
 @click.command()

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alsolike.cli.files import held_out_likes, load_model, show_rows
+from alsolike.cli.arguments import names_of, settings_of
+from alsolike.cli.files import held_out_likes, load_model, read_likes, show_rows
 from alsolike.cli.ids import item_ids, some_or_all, user_ids
 from alsolike.cli.options import (
     PATH,
     k_option,
     keep_seen_option,
     reading_options,
+    set_option,
     threads_option,
     to_option,
     verbose_option,
@@ -46,17 +48,75 @@ def _evaluation_command(verb: Callable[..., None]) -> click.Command:
 
 
 @_evaluation_command
-def evaluate(verbose: bool, **options: Any) -> None:
+@click.option(
+    "--metrics",
+    metavar="NAME,NAME",
+    help="Metrics to measure [default: those of accuracy, and coverage]; also percentile_rank, "
+    "pooled_percentile_rank, novelty, diversity and, with --agree, feature_diversity.",
+)
+@click.option(
+    "--agree",
+    metavar="COLUMN",
+    help="Features for feature_diversity: a column of the item table, or FILE:ITEM,COLUMN.",
+)
+def evaluate(verbose: bool, metrics: str | None, agree: str | None, **options: Any) -> None:
     """Score a model on held-out likes, each mean with its 95 % interval."""
+    from alsolike.evaluation.metrics.evaluate import USUAL
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
     from alsolike.evaluation.metrics.result import describe_degenerate
+    from alsolike.pipeline.similar_items.compare import FeatureSource
 
     loaded, known, how = _evaluation_inputs(**options)
-    evaluation = measure(loaded, known, **how)
-    summary = evaluation.summary()
+    names = USUAL if metrics is None else names_of(metrics) or ()
+    features = None if agree is None else FeatureSource.of(agree).read(loaded)
+    evaluation = measure(loaded, known, metrics=names, features=features, **how)
+    summary = evaluation.table()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
     if evaluation.is_degenerate:
         warn(describe_degenerate(evaluation.degenerate_share))
+
+
+@click.command("evaluate-folds")
+@click.argument("likes", type=click.Path())
+@reading_options
+@click.option("--family", metavar="NAME", help="Family to train [default: als].")
+@set_option
+@click.option("--folds", type=click.IntRange(min=1), default=3, show_default=True,
+              help="Windows of time to test on.")  # fmt: skip
+@click.option("--share", type=float, help="Share of all likes in each window [default: 0.1].")
+@click.option("--metrics", metavar="NAME,NAME", help="As in evaluate.")
+@k_option
+@threads_option
+@verbose_option
+def evaluate_folds(
+    likes: str,
+    family: str | None,
+    settings: tuple[str, ...],
+    folds: int,
+    share: float | None,
+    metrics: str | None,
+    k: int,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Train settings before each of some windows of time, and score them on the window.
+
+    All windows together are scored by user, with a 95 % interval.
+    """
+    from alsolike.data.splitting.by_name import folds_by_time
+    from alsolike.engines.local import LocalEngine
+    from alsolike.evaluation.folds import evaluate_folds as measure
+    from alsolike.evaluation.metrics.evaluate import USUAL, checked_metrics
+    from alsolike.models.fit import config_for
+
+    config = config_for(None, settings_of(settings), family=family)
+    names = checked_metrics(USUAL if metrics is None else names_of(metrics) or ())
+    engine = LocalEngine(options["threads"])
+    found, _ = read_likes(likes, options)
+    splits = folds_by_time(found, folds, share)
+    evaluated = measure(config, splits, k=k, metrics=names, engine=engine)
+    for table in (evaluated.folds(), evaluated.table()):
+        say_table(table, least=("test from", "high", "low"), whole="--verbose", verbose=verbose)
 
 
 @_evaluation_command

@@ -9,8 +9,10 @@ import numpy as np
 from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
 from alsolike.evaluation.learning_curve import with_given
-from alsolike.evaluation.metrics.evaluate import evaluate, mean_squared_error
+from alsolike.evaluation.metrics.evaluate import USUAL, evaluate
+from alsolike.evaluation.metrics.list_contents import ItemVectors
 from alsolike.evaluation.metrics.result import Evaluation
+from alsolike.evaluation.metrics.squared_errors import mean_squared_error
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.slices.slices import Slices, slices_of
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
@@ -22,7 +24,8 @@ from alsolike.models.settings import Config
 from alsolike.tables import Table, wrapped
 
 # Metrics that `brief` prints after the measure that settings were chosen by.
-_SHOWN = ("precision", "ndcg", "hit_rate", "coverage")
+_SHOWN = ("precision", "ndcg", "hit_rate", "coverage", "novelty", "diversity")
+_MEASURED = (*USUAL, "percentile_rank", "novelty", "diversity")
 _WHOLE = "--verbose or report.html"
 _ENDS = " interval"
 
@@ -60,7 +63,7 @@ class HoldoutReport:
         rows = [
             {"model": evaluation.model_name} | row
             for evaluation in self.evaluations
-            for row in [*evaluation.summary().rows(), *_coverage(evaluation)]
+            for row in evaluation.table().rows()
         ]
         order = [self.measure, *(row["metric"] for row in rows)]
         rows.sort(key=lambda row: order.index(row["metric"]))  # the models of a metric together
@@ -134,14 +137,6 @@ def _side_by_side(table: Table, metrics: list[str]) -> Table:
     return Table.from_rows(list(rows.values()))
 
 
-def _coverage(evaluation: Evaluation) -> list[dict[str, object]]:
-    users = len(evaluation.user_indices)
-    return [
-        {"metric": f"coverage@{k}", "mean": share, "users": users}
-        for k, share in evaluation.coverage_at.items()
-    ]
-
-
 def holdout_report(
     objective: Objective,
     chosen: Config,
@@ -149,6 +144,7 @@ def holdout_report(
     engine: Engine,
     *,
     others: Mapping[str, Config] | None = None,
+    features: ItemVectors | None = None,
 ) -> HoldoutReport:
     """Measure the lists of the chosen settings, and of baselines, on the test users.
 
@@ -161,6 +157,8 @@ def holdout_report(
     engine : Engine
     others : mapping of str to Config, or None
         Baselines besides popularity, by their names.
+    features : ItemVectors or None
+        Of the items: their diversity within lists is measured, too.
     """
     fitted = split.train_and_validation()
     shown = split.shown(with_validation=True)
@@ -169,8 +167,18 @@ def holdout_report(
         model = fit(fitted, config, engine=engine)
         return with_given(model, split, engine, with_validation=True)
 
+    metrics = _MEASURED if features is None else (*_MEASURED, "feature_diversity")
+
     def measured(model: FittedModel) -> Evaluation:
-        return evaluate(model, split.test, exclude=shown, k=objective.k, engine=engine)
+        return evaluate(
+            model,
+            split.test,
+            exclude=shown,
+            k=objective.k,
+            metrics=metrics,
+            features=features,
+            engine=engine,
+        )
 
     model, popularity = trained(chosen), fit_popularity(fitted)
     evaluations = [measured(model), measured(popularity)]

@@ -346,6 +346,10 @@ class EASEFamily(Family):
         """Return True up to 10,000 items."""
         return data.interactions.n_items <= _MOST_ITEMS
 
+    def why_tried(self, data: TrainingData) -> str:
+        """Compare the items with the limit."""
+        return f"since {data.interactions.n_items:,} items are at most {_MOST_ITEMS:,}"
+
     @property
     def growth(self) -> float:
         """A little less than 3, on three public tables."""

@@ -197,6 +197,10 @@ class Family(ABC):
         """Tell whether a search tries it by default, by the counts of the data only."""
         return False
 
+    def why_tried(self, data: TrainingData) -> str:
+        """Say why a search tries it by default, as the end of a sentence; see `is_tried`."""
+        return "on every table"
+
     def fit_beside_items(
         self, data: TrainingData, config: Any, *, engine: Engine | None = None
     ) -> FittedModel:

@@ -25,6 +25,32 @@ def seed_of(config: Config) -> int:
     return int(getattr(config, "seed", 0))
 
 
+def recorded_settings(config: Config) -> dict[str, Any]:
+    """Convert to plain values as ledgers record them, without what earlier versions did anyway.
+
+    So a search of an earlier version resumes, if it is given the settings of that version.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class BoxConfig(FamilyConfig):
+    ...     family: ClassVar[str] = "box"
+    ...     added: ClassVar[Mapping[str, Any]] = {"height": 1.0}
+    ...     width: float = 1.0
+    ...     height: float = 2.0
+    >>> recorded_settings(BoxConfig(height=1.0))
+    {'model': 'box', 'width': 1.0}
+    >>> BoxConfig.from_settings({"model": "box", "width": 1.0})
+    BoxConfig(width=1.0, height=1.0)
+    """
+    added = getattr(type(config), "added", {})
+    settings = config.to_settings()
+    return {
+        name: value for name, value in settings.items() if name not in added or value != added[name]
+    }
+
+
 class FamilyConfig:
     """Base of a family's settings: a frozen dataclass with a default for each.
 
@@ -32,6 +58,8 @@ class FamilyConfig:
     ----------
     family : str
         The name of the family, ``"model"`` in plain settings.
+    added : mapping of str to values
+        Settings that earlier versions lacked, and what these did.
 
     Examples
     --------
@@ -47,6 +75,7 @@ class FamilyConfig:
     """
 
     family: ClassVar[str]
+    added: ClassVar[Mapping[str, Any]] = {}
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def to_settings(self) -> dict[str, Any]:
@@ -57,7 +86,7 @@ class FamilyConfig:
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Build from what `to_settings` returned; SettingError for an unknown name."""
-        return cls(**known_settings(cls, settings, model=cls.family))
+        return cls(**known_settings(cls, {**cls.added, **settings}, model=cls.family))
 
 
 def _plain(value: Any, kind: type[Any]) -> Any:

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.splitting.by_name import check_scheme, split_by
+from alsolike.data.splitting.by_name import check_scheme, folds_by_time, split_by
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.data.validation import said
@@ -17,7 +17,7 @@ from alsolike.errors import SettingError, WritingError
 from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
-from alsolike.models.settings import is_finite
+from alsolike.models.settings import Config, is_finite
 from alsolike.models.similarity.config import check_bias
 from alsolike.pipeline.outputs import written_in
 from alsolike.pipeline.similar_items.compare import FeatureSource
@@ -54,6 +54,10 @@ class Job:
         A name of `alsolike.tuning.presets.PRESETS`.
     by : str
         How to split for the ranking objective, see `alsolike.data.splitting.by_name.split_by`.
+    folds : int or None
+        Of a split by time: the settings are chosen and tested on the last of so many rolling folds,
+        see `alsolike.data.splitting.folds.split_folds`, and then also tested on the others.
+        `share` is that of each window.
     min_per_user, min_per_item, held_out, share, k, metric, objective
         Override the preset; None keeps its value. The objective is ``"ranking"`` or
         ``"item-to-item"``.
@@ -97,6 +101,7 @@ class Job:
     min_per_user: int | None = None
     min_per_item: int | None = None
     by: str = "items"
+    folds: int | None = None
     held_out: int | None = None
     share: float | None = None
     k: int | None = None
@@ -181,7 +186,7 @@ class ResolvedJob:
             name: values for name, values in own.space.items() if name not in job.settings
         }
         return replace(
-            replace(own, base=base, space=kept | dict(job.grid)),
+            replace(own, base=base, space=_in_order(kept | dict(job.grid), base)),
             **{name: value for name, value in given.items() if value is not None},
         )
 
@@ -197,6 +202,11 @@ class ResolvedJob:
         # Given numbers of factors are not grown.
         grows = "factors" not in job.grid and "factors" not in job.settings
         return job.search.strategy(preset, of_preset=grows)
+
+    def folds(self, kept: Interactions) -> tuple[Split, ...]:
+        """Return the rolling folds that the job asks for; none by default."""
+        folds = self.job.folds
+        return () if folds is None else folds_by_time(kept, folds, self.job.share)
 
     def split(self, kept: Interactions, preset: Preset) -> Split:
         """Split as the job asks; similar items are scored on users whom training never saw."""
@@ -234,7 +244,7 @@ def resolve(job: Job) -> ResolvedJob:
     _refuse_unsearched(job, lineup)
     resolved.strategy(preset, lineup)
     checked_sweeps(preset.sweeps)
-    check_scheme(job.by, held_out=job.held_out, share=job.share)
+    check_scheme(job.by, held_out=job.held_out, share=job.share, folds=job.folds)
     if preset.ranking(job.seed).is_of_unseen_users:
         _refuse_other_splits(job)
     _refuse_places(job)
@@ -249,10 +259,17 @@ def refuse_share(share: float | None) -> None:
         raise SettingError(f"share must be a number above 0 and at most 1, not {share!r}.")
 
 
+def _in_order(space: Space, base: Config) -> Space:
+    """Sort settings as the configuration lists them, on which the numbers of the runs depend."""
+    order = [*(one.name for one in fields(base)), *space]
+    return {name: space[name] for name in sorted(space, key=order.index)}
+
+
 def _refuse_other_splits(job: Job) -> None:
     """Refuse a split of users whom training sees, for similar items."""
     given = {
         "by": job.by if job.by != "items" else None,
+        "folds": job.folds,
         "held_out": job.held_out,
         "share": job.share,
     }

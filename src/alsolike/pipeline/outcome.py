@@ -10,6 +10,7 @@ import numpy as np
 from alsolike.data.filtering import FilterReport
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
+from alsolike.evaluation.folds import FoldsEvaluation
 from alsolike.evaluation.holdout_report import HoldoutReport
 from alsolike.models.base import FittedModel, HasAffinities, HasFactors, compares_items
 from alsolike.models.baselines.popularity import PopularityModel
@@ -44,6 +45,8 @@ class Outcome:
     test : HoldoutReport or None
         The lists on test users; None if settings were chosen by similar items, since those users
         are not in training.
+    by_fold : FoldsEvaluation or None
+        The lists on the test users of rolling folds, if the run has any.
     model : FittedModel
         Refitted on all filtered interactions.
     similar_items, recommendations : Table
@@ -54,6 +57,8 @@ class Outcome:
         Of the galleries.
     with_history : bool
         Whether the model is saved with the training interactions.
+    tried : str
+        Which families were tried by default and why; empty if they were given.
     """
 
     how_read: ReadReport
@@ -67,8 +72,10 @@ class Outcome:
     similar_items: Table
     recommendations: Table
     seed: int
+    by_fold: FoldsEvaluation | None = None
     similar_model: FittedModel | None = None
     with_history: bool = True
+    tried: str = ""
 
     @property
     def beside_items(self) -> FittedModel:

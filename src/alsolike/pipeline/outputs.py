@@ -1,5 +1,6 @@
 """Writes the results of a run to its folder, and forecasts how long that takes."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
@@ -32,6 +33,7 @@ FILES = (
         "the 10 best items for every user, without seen items; by popularity where basis says so",
     ),
     ("leaderboard.csv", "every run, best first"),
+    ("families.json", "the best run of each family, which of them tie, and the cheapest that ties"),
     ("learning_curves.parquet, .csv", "every scored point of every run"),
     ("best_curve.png, .svg, .html", "the learning curve of the chosen run"),
     ("all_curves.png, .svg, .html", "the learning curves of all runs"),
@@ -48,6 +50,7 @@ FILES = (
 _WITHOUT_MODEL = (
     "report.html",
     "leaderboard.csv",
+    "families.json",
     "learning_curves.parquet, .csv",
     "ledger.sqlite",
 )
@@ -132,10 +135,12 @@ def written_in(out: Path) -> Iterator[Path]:
 
 
 def write_search(found: SearchResult, out: Path) -> None:
-    """Write the leaderboard and the learning curves of each objective."""
+    """Write the leaderboard, the families and the learning curves of each objective."""
     for name, seen in {"": found, **found.beside}.items():
         suffix = f"_{_plain_name(name)}" if name else ""
         write_table(out / f"leaderboard{suffix}.csv", seen.leaderboard)
+        compared = json.dumps(seen.families.to_plain(), indent=2)
+        write_text(out / f"families{suffix}.json", f"{compared}\n")
         if not len(seen.curves):
             continue  # of families without sweeps
         write_table(out / f"learning_curves{suffix}.csv", seen.curves)
@@ -154,6 +159,8 @@ def report_content(
         filtering=_sizes(outcome.how_filtered),
         splitting=outcome.split.facts(),
         leaderboard=found.leaderboard,
+        families=found.families.table(),
+        about_families=list(filter(None, [outcome.tried, f"{found.families}"])),
         chosen=[
             (name.replace("_", " "), f"{value}")
             for name, value in outcome.chosen.to_settings().items()
@@ -162,6 +169,11 @@ def report_content(
         similar_scores=compared.table(),
         scores=Table({}) if outcome.test is None else outcome.test.table(),
         tables=[*compared.further(), *([] if outcome.test is None else outcome.test.further())],
+        folds=(
+            []
+            if outcome.by_fold is None
+            else [outcome.by_fold.table_of_first(), outcome.by_fold.folds()]
+        ),
         dials=figures.get("dials"),
         marks=compared.marks,
         best_curve=figures.get("best_curve"),
@@ -295,6 +307,7 @@ def _further_files(found: SearchResult) -> Iterator[tuple[str, str]]:
     for name, seen in found.beside.items():
         suffix = _plain_name(name)
         yield f"leaderboard_{suffix}.csv", f"every run, ranked by {name} method"
+        yield f"families_{suffix}.json", f"the best run of each family, by {name} method"
         if len(seen.curves):
             words = f"every scored point of every run, by {name} method"
             yield f"learning_curves_{suffix}.parquet, .csv", words

@@ -16,8 +16,11 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.metrics.evaluate import mean_squared_error, measured
+from alsolike.evaluation.metrics.evaluate import measured
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
+from alsolike.evaluation.metrics.list_contents import GroupContents, ItemContents
+from alsolike.evaluation.metrics.squared_errors import mean_squared_error
+from alsolike.evaluation.metrics.ties import Members
 from alsolike.kernels.compiler.cache import expect, is_kept, keeps
 from alsolike.kernels.ranking.affinity_marks import rank_marks
 from alsolike.kernels.ranking.metrics import measure_lists
@@ -148,7 +151,10 @@ def _measures() -> None:
     likes = _full(4)
     truth = GroundTruth.of(likes, None, None)
     lists = Ranked.empty(len(truth.users), 2)
-    measured(fit_popularity(likes), truth, lists, [1], ["precision", "auc"], _ENGINE)
+    names = ["precision", "auc", "novelty", "diversity"]
+    contents = ItemContents.of(names, likes, None)
+    measured(fit_popularity(likes), truth, lists, [1], names, _ENGINE, contents=contents)
+    GroupContents(contents, lists, 1)(np.zeros(1, np.int64), Members.none(1, likes.n_items))
     top_items(fit_popularity(likes), [0], k=1, engine=_ENGINE)
 
 

@@ -135,6 +135,12 @@ def notes(outcome: "Outcome") -> Iterator[str]:
         "The scores above are for the chosen settings, trained without the test items. The saved "
         "model was then refitted on all interactions."
     )
+    if outcome.by_fold is not None:
+        yield (
+            "Folds by time: the settings were chosen on the validation window of the last fold. So "
+            "only its test is of users and times that the choice knew nothing of; those of earlier "
+            "folds show whether the figure is steady."
+        )
     yield from outcome.compared.notes()
     if outcome.test is None:
         yield (

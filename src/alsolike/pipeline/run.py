@@ -14,6 +14,7 @@ from alsolike.data.reading.read import ReadReport, read
 from alsolike.data.splitting.split import Split
 from alsolike.engines.hardware import available
 from alsolike.errors import DataError, DegenerateError
+from alsolike.evaluation.folds import FoldsEvaluation, evaluate_folds
 from alsolike.evaluation.holdout_report import HoldoutReport, holdout_report
 from alsolike.evaluation.item_to_item.agreement import Features
 from alsolike.evaluation.item_to_item.unseen_users import folds_of, unseen_users
@@ -71,6 +72,7 @@ class Prepared:
     lineup: Lineup
     strategy: Strategy | None
     features: Features | None = None
+    folds: tuple[Split, ...] = ()
 
     @property
     def expected(self) -> list[Trial]:
@@ -126,13 +128,16 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         steps = prepared.how_read, prepared.how_filtered, prepared.split
         raise write_without_model(none, job.out, *steps, command=job.command) from None
     run = job.search.chosen_run(found)
-    test = None
+    test = by_fold = None
     try:
         compared = compare(resolved, prepared, found, observer=observer)
         observer.tell(compared)  # the first result: whether it is better than baselines
         if not found.objective.is_of_unseen_users:
             test = measure_lists(resolved, prepared, found)
             observer.tell(test)
+        if prepared.folds:
+            by_fold = measure_folds(resolved, prepared, found, observer=observer)
+            observer.tell(by_fold)
     finally:
         observer.tell(found)
     observer.tell(ChosenRun(found, run))
@@ -145,6 +150,7 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         found=found,
         chosen_run=run,
         test=test,
+        by_fold=by_fold,
         compared=compared,
         model=model,
         similar_model=similar_model,
@@ -156,6 +162,7 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         recommendations=recommend(model, k=_LIST_LENGTH, engine=engine, observer=observer),
         seed=job.seed,
         with_history=job.with_history,
+        tried=str(prepared.lineup),
     )
     publish(
         outcome,
@@ -179,15 +186,18 @@ def prepare(resolved: ResolvedJob, *, observer: Observer = SILENT) -> Prepared:
     )
     observer.tell(how_filtered)
     preset = resolved.preset(kept)  # by the counts of what is left
-    split = resolved.split(kept, preset)
+    folds = resolved.folds(kept)
+    split = folds[-1] if folds else resolved.split(kept, preset)
     observer.tell(split)
     lineup = resolved.lineup(split.train)
+    if tried := str(lineup):
+        observer.tell(tried)
     strategy = resolved.strategy(preset, lineup)
     features = None
     if job.agree is not None:
         features = FeatureSource.of(job.agree).read(kept)
         observer.tell(describe_features(features))
-    return Prepared(how_read, how_filtered, preset, kept, split, lineup, strategy, features)
+    return Prepared(how_read, how_filtered, preset, kept, split, lineup, strategy, features, folds)
 
 
 def compare(
@@ -231,6 +241,26 @@ def measure_lists(resolved: ResolvedJob, prepared: Prepared, found: SearchResult
         prepared.split,
         resolved.engine,
         others=baselines_of_lists(found, search.chosen_run(found), train),
+        features=prepared.features,
+    )
+
+
+def measure_folds(
+    resolved: ResolvedJob,
+    prepared: Prepared,
+    found: SearchResult,
+    *,
+    observer: Observer = SILENT,
+) -> FoldsEvaluation:
+    """Train the chosen settings on each rolling fold, and measure their lists on its test users."""
+    objective = found.objective
+    return evaluate_folds(
+        resolved.job.search.chosen(found),
+        prepared.folds,
+        k=objective.k,
+        metrics=[objective.metric],
+        engine=resolved.engine,
+        observer=observer,
     )
 
 
@@ -303,14 +333,15 @@ def search_settings(
         # Threads never gain all that their number says.
         share = 1 / max(0.75 * resolved.engine.threads, 1.0)
 
-    def afterwards(fits: Sequence[tuple[Any, float]]) -> float:
-        """Reserve time for two fits of the chosen settings, and for each finalist on each fold."""
+    def afterwards(trained: Sequence[tuple[Any, float]]) -> float:
+        """Reserve time for fits of the chosen settings, and for each finalist on each fold."""
         longest: dict[str, float] = {}
-        for config, seconds in fits:
+        for config, seconds in trained:
             family = family_of(config).name
             longest[family] = max(longest.get(family, 0.0), seconds)
-        trained = sum(longest.get(family, 0.0) for family in finalists)
-        return after + share * (2 * max(longest.values(), default=0.0) + folds * trained)
+        beside = sum(longest.get(family, 0.0) for family in finalists)
+        fits = 2 + len(prepared.folds)
+        return after + share * (fits * max(longest.values(), default=0.0) + folds * beside)
 
     with Ledger(resolved.ledger) as ledger:
         return search(

@@ -16,7 +16,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
+from alsolike.evaluation.metrics.evaluate import ACCURACY, METRICS, evaluate
 from alsolike.models.base import FittedModel, Floats, FoldsIn, Rows, able
 from alsolike.models.fit import fit
 from alsolike.models.settings import is_finite
@@ -224,7 +224,12 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         name, at, length = text.partition("@")
         if text == "auc":
             return name, 1
-        if name in METRICS and name != "auc" and not at:
+        if name in METRICS and name not in ACCURACY:
+            raise SettingError(
+                f"The larger a score, the better the model must be: score has no {name}, but "
+                f"{', '.join(ACCURACY)}."
+            )
+        if name in ACCURACY and not at:
             raise SettingError(f"metric {name!r} needs a list length: give '{name}@10'.")
         if not name or not length.isdecimal():
             raise SettingError(f'metric must look like "ndcg@10" or "auc", not {self.metric!r}.')

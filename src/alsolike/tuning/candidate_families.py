@@ -1,7 +1,7 @@
 """Chooses the families of a search: searched ones, other candidates, and baselines."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import said
@@ -9,6 +9,7 @@ from alsolike.errors import SettingError
 from alsolike.models.family import Family, TrainingData
 from alsolike.models.registry import family_named, names, trained
 from alsolike.models.settings import Config
+from alsolike.text import listed
 
 # On every leaderboard.
 _ALWAYS = "popularity"
@@ -26,11 +27,28 @@ class Lineup:
         Settings of other families that may be chosen.
     baselines : tuple of Config
         Settings that are only compared with.
+    by_default : mapping of str to str
+        Families that may be chosen and that nobody asked for, with the reason of each.
     """
 
     searched: tuple[str, ...] = ()
     candidates: tuple[Config, ...] = ()
     baselines: tuple[Config, ...] = ()
+    by_default: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Say which families are tried by default and why; empty if the caller chose them.
+
+        Examples
+        --------
+        >>> print(Lineup(by_default={"als": "on every table", "ease": "since 2 items are few"}))
+        Tried by default: als on every table; ease since 2 items are few.
+        """
+        reasons: dict[str, list[str]] = {}
+        for name, why in self.by_default.items():
+            reasons.setdefault(why, []).append(name)
+        parts = [f"{listed(families)} {why}" for why, families in reasons.items()]
+        return f"Tried by default: {'; '.join(parts)}." if parts else ""
 
 
 def lineup_for(
@@ -90,6 +108,7 @@ def lineup_for(
         tried = [one for one in trained() if not one.is_baseline and one.is_tried(data)]
         # Given baselines, only searched families are tried, as before others could be chosen.
         chosen = tried if compared is None else [one for one in tried if _is_searched(one, data)]
+    by_default = chosen if families is None else []
     if not chosen:
         raise SettingError(f"At least one family is needed; known are {', '.join(names())}.")
     if compared is None:
@@ -99,6 +118,7 @@ def lineup_for(
         tuple(one.name for one in chosen if _is_searched(one, data)),
         _settings([one for one in chosen if not _is_searched(one, data)], data, seed),
         _settings([one for one in compared if one not in chosen], data, seed),
+        {one.name: one.why_tried(data) for one in by_default},
     )
 
 

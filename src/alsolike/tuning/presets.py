@@ -12,7 +12,7 @@ from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.config import ALSConfig, sweep_operations, unobserved_weight_of
-from alsolike.tuning.strategies.search_space import expand
+from alsolike.tuning.strategies.search_space import Space, expand
 from alsolike.usage_hints import did_you_mean
 
 # The share of values at either end that is ignored: one odd row of a billionth must not set the
@@ -79,7 +79,7 @@ class Preset:
 
     name: str
     about: str
-    space: Mapping[str, tuple[Any, ...]]
+    space: Space
     base: ALSConfig
     sweeps: tuple[int, ...]
     min_per_user: int = 5

@@ -44,13 +44,28 @@ def leaderboard(table: Table) -> Markup:
     return macro("tables.html", "leaderboard")(board)
 
 
-def scores(table: Table) -> Markup:
-    """Return the test scores as a table, with intervals drawn to one scale per metric."""
+def scores(table: Table, of: str = "model") -> Markup:
+    """Return the test scores as a table, with intervals drawn to one scale per metric.
+
+    `of` is the heading of the column ``model``.
+    """
     groups: dict[str, list[Row]] = {}
     for row in table.rows():
         groups.setdefault(str(row["metric"]), []).append({"users": None, **row})
     drawn = {metric: _drawn(rows, "mean") for metric, rows in groups.items()}
-    return macro("tables.html", "scores")(drawn)
+    return macro("tables.html", "scores")(drawn, of)
+
+
+def families(table: Table) -> Markup:
+    """Return the best run of each family, with intervals drawn to one scale.
+
+    Parameters
+    ----------
+    table : Table
+        See `alsolike.views.report.ReportContent`.
+    """
+    rows = _drawn([{**row, "rank": at} for at, row in enumerate(table.rows(), start=1)], "mean")
+    return macro("tables.html", "families")(rows)
 
 
 def plain(table: Table, label: str) -> Markup:

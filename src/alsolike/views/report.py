@@ -28,6 +28,11 @@ class ReportContent:
         ``density`` as a share from 0 to 1.
     leaderboard : Table
         See `alsolike.views.leaderboard.leaderboard`.
+    families : Table
+        A row for the best run of each family: ``family``, ``run``, ``mean``, ``low``, ``high``,
+        ``ties``, ``size`` and ``seconds``; best first.
+    about_families : list of str
+        Which families were tried, and how they compare.
     warnings, notes : list of str
     files : list of (name, description)
         The other files of the folder.
@@ -38,6 +43,8 @@ class ReportContent:
         first metric.
     tables : sequence of (heading, Table)
         Further metrics on test users.
+    folds : sequence of Table
+        The first metric on each rolling fold, with ``model`` the fold; and the sizes of the folds.
     dials : spec or None
         From `alsolike.views.figures.dials`.
     marks : Table
@@ -69,6 +76,7 @@ class ReportContent:
     similar_scores: Table = field(default_factory=lambda: Table({}))
     scores: Table = field(default_factory=lambda: Table({}))
     tables: Sequence[tuple[str, Table]] = ()
+    folds: Sequence[Table] = ()
     dials: Spec | None = None
     marks: Table = field(default_factory=lambda: Table({}))
     best_curve: Spec | None = None
@@ -78,6 +86,8 @@ class ReportContent:
     no_result: str = "No test users, so there is no score to report."
     verdicts: Sequence[tuple[str, bool]] = ()
     published: str = ""
+    families: Table = field(default_factory=lambda: Table({}))
+    about_families: Sequence[str] = ()
 
 
 def report_html(content: ReportContent, *, remote_images: bool = False) -> str:

@@ -10,14 +10,10 @@ import oracles_metrics as oracle
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.evaluation.metrics.auc import auc_of
-from alsolike.evaluation.metrics.evaluate import (
-    METRICS,
-    SquaredErrors,
-    evaluate,
-    mean_squared_error,
-)
+from alsolike.evaluation.metrics.catalogue_order import catalogue_order
+from alsolike.evaluation.metrics.evaluate import USUAL, evaluate
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
+from alsolike.evaluation.metrics.squared_errors import SquaredErrors, mean_squared_error
 from alsolike.models.factor_model import FactorModel
 from fixed_model import Fixed
 
@@ -92,8 +88,8 @@ def test_the_same_bytes_for_any_threads_and_blocks():
     train, held_out, model = _world(4)
     one = evaluate(model, held_out, exclude=train, engine=LocalEngine(1))
     truth = GroundTruth.of(held_out, train, None)
-    in_blocks = auc_of(model, truth, LocalEngine(4), block=40)
-    assert in_blocks.tobytes() == one.per_user["auc"].tobytes()
+    in_blocks = catalogue_order(model, truth, LocalEngine(4), block=40)
+    assert in_blocks.auc.tobytes() == one.per_user["auc"].tobytes()
     many = evaluate(model, held_out, exclude=train, engine=LocalEngine(4))
     for name in one.metrics:
         assert one.per_user[name].tobytes() == many.per_user[name].tobytes()
@@ -153,7 +149,7 @@ def test_what_cannot_be_measured():
 
 def test_summary_has_an_interval_per_metric_that_depends_on_nothing_else():
     train, held_out, model = _world(8)
-    full = evaluate(model, held_out, exclude=train, k=[2, 4], metrics=METRICS)
+    full = evaluate(model, held_out, exclude=train, k=[2, 4], metrics=USUAL)
     one = evaluate(model, held_out, exclude=train, k=4, metrics=["map"])
     table = full.summary(11)
     assert list(table["metric"]) == [f"{n}@{k}" for k in (2, 4) for n in LISTS] + ["auc"]

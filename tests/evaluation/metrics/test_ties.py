@@ -24,7 +24,7 @@ from alsolike.evaluation.item_to_item.item_recommender import (
 )
 from alsolike.evaluation.item_to_item.unseen_users import unseen_users
 from alsolike.evaluation.learning_curve import Panel
-from alsolike.evaluation.metrics.evaluate import METRICS, evaluate
+from alsolike.evaluation.metrics.evaluate import USUAL, evaluate
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.config import ALSConfig
@@ -297,7 +297,7 @@ def test_judges_say_which_points_are_degenerate():
         assert shares[1] < 0.5
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", USUAL)
 def test_without_ties_nothing_changes(metric):
     """The figures are those of the list as it stands, to the last bit."""
     rng = np.random.default_rng(4)

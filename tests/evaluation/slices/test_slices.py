@@ -128,7 +128,7 @@ def test_auc_is_sliced_by_users_alone():
 def test_settings_that_are_none():
     shown, held_out, model = _world(6)
     for wrong, words in (
-        ({"metric": "coverage"}, "one value for all users"),
+        ({"metric": "coverage"}, "coverage is not sliced by users"),
         ({"metric": "p@k"}, "Unknown metrics"),
         ({"k": 0}, "k must be a whole number of at least 1, not 0"),
         ({"k": [5]}, "k must be a whole number"),

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracles_metrics as oracle
-from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_auc, measure_lists
+from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists, measure_order
 
 
 def _packed(sets):
@@ -73,24 +73,30 @@ def test_lists_equal_the_oracle(lists, sets):
     st.lists(st.permutations(range(8)), min_size=2, max_size=2),
     st.integers(1, 8),
     st.integers(0, 8),
+    st.integers(0, 10**6),
 )
-def test_auc_equals_all_pairs_one_by_one(scores, orders, n_relevant, n_left_out):
+def test_order_equals_all_pairs_and_all_orders(scores, orders, n_relevant, n_left_out, seed):
     relevant = [set(order[:n_relevant]) for order in orders]
     left_out = [set(order[n_relevant : n_relevant + n_left_out]) for order in orders]
-    out = np.empty(2)
+    out = np.empty((2, 2))
     block = np.array(scores, dtype=np.float32)
-    assert measure_auc(block, *_packed(relevant), *_packed(left_out), out) == -1
+    weights = np.random.default_rng(seed).uniform(0.1, 9, 2 * n_relevant)
+    assert measure_order(block, *_packed(relevant), weights, *_packed(left_out), out) == -1
     for row in range(2):
         expected = oracle.auc(scores[row], relevant[row], left_out[row])
-        assert out[row] == pytest.approx(expected, abs=1e-15)
+        assert out[0, row] == pytest.approx(expected, abs=1e-15)
+        own = weights[row * n_relevant :]
+        values = dict(zip(sorted(relevant[row]), own.tolist(), strict=False))
+        expected = oracle.percentile_rank_by_counts(scores[row], values, left_out[row])
+        assert out[1, row] == pytest.approx(expected, abs=1e-14)
 
 
 def test_auc_by_hand_and_its_edges():
     def auc(scores, relevant, left_out=()):
-        out = np.empty(1)
+        out, weights = np.empty((2, 1)), np.ones(len(relevant))
         line = np.array([scores], dtype=np.float32)
-        broken = measure_auc(line, *_packed([relevant]), *_packed([left_out]), out)
-        return out[0] if broken < 0 else broken
+        broken = measure_order(line, *_packed([relevant]), weights, *_packed([left_out]), out)
+        return out[0, 0] if broken < 0 else broken
 
     assert auc([3, 2, 1], {0}) == 1
     assert auc([3, 2, 1], {2}) == 0

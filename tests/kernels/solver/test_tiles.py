@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numba import njit
 
+from als_settings import classic
 from alsolike.kernels.solver.tiles import add_product, factorize, multiply_gathered, solve_beside
-from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.train import fit
 from made_up import make_likes
 from scans import scan_products
@@ -119,7 +119,7 @@ def scores():
     found = {}
     # A few steps from far away make much of rounding; near the solution they do not.
     for solver, alpha in (("exact", 300.0), ("cg", 3.0)):
-        base = ALSConfig(factors=72, alpha=alpha, regularization=1.0, iterations=2)
+        base = classic(factors=72, alpha=alpha, regularization=1.0, iterations=2)
         model = fit(make_likes(), replace(base, solver=solver))
         found[solver] = model.user_factors @ model.item_factors.T
     return found

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 import oracles_als as oracle
+from als_settings import classic
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
@@ -53,14 +54,14 @@ def wide():
 @pytest.mark.parametrize("alpha", [1, 50, 1000, 1e6])
 @pytest.mark.parametrize("regularization", [0, 1e-5, 0.1, 10, 1000])
 def test_half_sweep_equals_dense_normal_equations(wide, factors, alpha, regularization):
-    config = ALSConfig(factors=factors, alpha=alpha, regularization=regularization)
+    config = classic(factors=factors, alpha=alpha, regularization=regularization)
     items = np.random.default_rng(1).standard_normal((wide.n_items, factors)).astype(np.float32)
     solved = oracle.solve_rows(dense(wide), items.astype(np.float64), config, regularization)
     expected = solved @ items.T.astype(np.float64)
     assert worst_row_error(solve_users(wide, items, config), expected) < 1e-5
 
 
-MANY = {"confidence": "additive", "alpha": 1.0, "unobserved_weight": 0.005, "values": "binary"}
+ADDITIVE = {"confidence": "additive", "alpha": 1.0, "unobserved_weight": 0.005, "values": "binary"}
 
 
 @pytest.mark.parametrize("factors", [60, 264, 512])
@@ -75,7 +76,7 @@ def test_many_factors_and_rows_of_all_lengths_equal_dense_normal_equations(
         values[row, rng.choice(600, length, replace=False)] = 1
     likes = Interactions.from_matrix(sp.csr_array(values), users=[f"{n:03}" for n in lengths])
     config = ALSConfig(
-        factors=factors, regularization=regularization, regularization_exponent=1.0, **MANY
+        factors=factors, regularization=regularization, regularization_exponent=1.0, **ADDITIVE
     )
     basis = np.linalg.qr(rng.standard_normal((factors, factors)))[0]
     uneven = rng.standard_normal((likes.n_items, factors)) * np.logspace(0, -2, factors)
@@ -94,7 +95,7 @@ def test_a_basis_is_in_float64_where_regularization_is_too_small_for_float32():
     items = np.random.default_rng(1).standard_normal((300, 256)).astype(np.float32)
     for regularization, is_single in ((1.0, True), (1e-3, False), (0.0, False)):
         config = ALSConfig(
-            factors=256, regularization=regularization, regularization_exponent=0.0, **MANY
+            factors=256, regularization=regularization, regularization_exponent=0.0, **ADDITIVE
         )
         side = half_sweep.Side.of(likes.user_items, config.loss_config, "user", likes.users)
         assert half_sweep.float32_basis(side, items, config.loss_config, ONE) == is_single
@@ -106,12 +107,16 @@ def test_a_lane_whose_first_row_was_left_over_solves_its_next_one():
     values[users, (7 * users + columns) % 90] = np.where(users < 8, 1e5, 1)
     names = [f"{user:02}" for user in range(64)]  # in the order of their bytes, as rows come
     likes = Interactions.from_matrix(sp.csr_array(values), users=names)
-    config = ALSConfig(factors=10, alpha=5.0, regularization=0)
+    config = classic(factors=10, alpha=5.0, regularization=0)
     items = np.random.default_rng(1).standard_normal((90, 10)).astype(np.float32)
     expected = oracle.solve_rows(dense(likes), items.astype(np.float64), config, 0) @ items.T
     assert worst_row_error(solve_users(likes, items, config, n_chunks=1), expected) < 1e-5
 
 
+FOR_A_TABLE = {
+    name: getattr(ALSConfig(), name)
+    for name in ("alpha", "confidence", "regularization", "regularization_exponent")
+} | {"values": "binary"}
 VARIANTS = {
     "scaled, below the unobserved": {"confidence": "scaled", "alpha": 0.1},
     "scaled, weight exactly zero": {"confidence": "scaled", "alpha": 1.0},
@@ -123,6 +128,11 @@ VARIANTS = {
     "two lambdas": {"user_regularization": 3.0, "item_regularization": 0.01},
     "scaled lambda": {"regularization_exponent": 1.0, "regularization": 0.003},
     "spark's lambda": {"regularization_exponent": 1.0, "regularization_count": "observed"},
+    "the default of a table": {**FOR_A_TABLE, "unobserved_weight": 0.5},
+    "additive, log": {**FOR_A_TABLE, "unobserved_weight": 0.1, "values": "log", "value_scale": 2.0},
+    "additive, bm25": {**FOR_A_TABLE, "unobserved_weight": 0.1, "values": "bm25"},
+    "linear, tf-idf": {"values": "tf-idf", "value_scale": 4.0},
+    "scaled, capped": {"confidence": "scaled", "values": "capped", "value_scale": 3.0},
 }
 
 
@@ -130,14 +140,15 @@ VARIANTS = {
 @pytest.mark.parametrize("dislikes", [False, True])
 def test_every_form_of_the_objective_equals_the_oracle(variant, dislikes):
     likes = make_likes(counts=True, dislikes=dislikes)
-    config = ALSConfig(factors=12, iterations=2, seed=3, **VARIANTS[variant])
+    config = classic(factors=12, iterations=2, seed=3, **VARIANTS[variant])
     model = als.fit(likes, config, engine=ONE)
     start = (0.1 / np.sqrt(12)) * np.random.default_rng(3).standard_normal((likes.n_users, 12))
     start = start.astype(np.float32).astype(np.float64)
-    users, items = oracle.sweeps(dense(likes), start, config, 2)
+    values = oracle.weighed(dense(likes), config)
+    users, items = oracle.sweeps(values, start, config, 2)
     scores = model.user_factors.astype(np.float64) @ model.item_factors.T.astype(np.float64)
     assert worst_row_error(scores, users @ items.T) < 1e-4
-    expected = oracle.loss(dense(likes), users, items, config)
+    expected = oracle.loss(values, users, items, config)
     assert als.loss(model) == pytest.approx(expected, rel=1e-5)
 
 
@@ -145,7 +156,7 @@ def test_every_form_of_the_objective_equals_the_oracle(variant, dislikes):
 @pytest.mark.parametrize("factors", [7, 40])
 def test_loss_equals_its_formula(alpha, factors):
     likes = make_likes(counts=True, dislikes=True)
-    config = ALSConfig(factors=factors, iterations=1, alpha=alpha)
+    config = classic(factors=factors, iterations=1, alpha=alpha)
     model = als.fit(likes, config)
     users, items = (m.astype(np.float64) for m in (model.user_factors, model.item_factors))
     expected = oracle.loss(dense(likes), users, items, config)
@@ -153,7 +164,7 @@ def test_loss_equals_its_formula(alpha, factors):
 
 
 def test_loss_after_fifteen_sweeps_equals_dense_als(wide):
-    config = ALSConfig(factors=16, alpha=40.0, iterations=15, start="normal")
+    config = classic(factors=16, alpha=40.0, iterations=15, start="normal")
     start = np.random.default_rng(0).standard_normal((wide.n_users, 16))
     users, items = oracle.sweeps(dense(wide), start.astype(np.float32), config, 15)
     expected = oracle.loss(dense(wide), users, items, config)
@@ -169,7 +180,7 @@ def test_loss_after_fifteen_sweeps_equals_dense_als(wide):
 )
 def test_loss_never_rises(seed, alpha, regularization, factors):
     likes = make_likes(60, 50, seed=seed)
-    config = ALSConfig(factors=factors, alpha=alpha, regularization=regularization, iterations=6)
+    config = classic(factors=factors, alpha=alpha, regularization=regularization, iterations=6)
     losses = [als.loss(model, engine=ONE) for model in als.iterate(likes, config, engine=ONE)]
     assert all(later <= (1 + 1e-6) * earlier for earlier, later in pairwise(losses))
 
@@ -177,7 +188,7 @@ def test_loss_never_rises(seed, alpha, regularization, factors):
 @pytest.mark.parametrize("solver", ["exact", "cg"])
 def test_momentum_saves_sweeps(solver):
     likes = make_likes(600, 400, seed=4)
-    config = ALSConfig(factors=16, alpha=20.0, iterations=24, solver=solver)
+    config = classic(factors=16, alpha=20.0, iterations=24, solver=solver)
     plain = [als.loss(model) for model in als.iterate(likes, config)]
     pushed = als.loss(als.fit(likes, replace(config, iterations=12, momentum=True)))
     assert pushed < plain[17]
@@ -189,7 +200,7 @@ def test_momentum_saves_sweeps(solver):
 )
 def test_models_of_earlier_sweeps_stay_as_they_were(solver, momentum, wide):
     """What no model holds is overwritten; what one holds is not, and the results are the same."""
-    config = als.ALSConfig(factors=10, iterations=4, solver=solver, momentum=momentum)
+    config = classic(factors=10, iterations=4, solver=solver, momentum=momentum)
     kept, then = [], []
     for model in als.iterate(wide, config, engine=ONE):
         kept.append(model)
@@ -205,7 +216,7 @@ def test_models_of_earlier_sweeps_stay_as_they_were(solver, momentum, wide):
 def test_a_fit_holds_each_factor_matrix_once():
     likes = make_likes(40_000, 60)
     assert likes.item_users.nnz  # made beforehand, as are the tables of a split
-    config = als.ALSConfig(factors=64, iterations=2)
+    config = classic(factors=64, iterations=2)
     als.fit(likes, config, engine=ONE)
     tracemalloc.start()
     try:
@@ -217,7 +228,7 @@ def test_a_fit_holds_each_factor_matrix_once():
 
 
 def test_gradient_of_the_side_just_solved_vanishes(wide):
-    config = ALSConfig(factors=20, alpha=30.0, iterations=4, regularization=0.5)
+    config = classic(factors=20, alpha=30.0, iterations=4, regularization=0.5)
     model = als.fit(wide, config)
     users, items = (m.astype(np.float64) for m in (model.user_factors, model.item_factors))
     confidence, pull, _ = oracle.cell_weights(dense(wide), config)
@@ -228,10 +239,11 @@ def test_gradient_of_the_side_just_solved_vanishes(wide):
 
 def test_the_same_bytes_for_any_number_of_threads_and_chunks():
     likes = make_likes(700, 300, counts=True)
-    for solver, factors, momentum in itertools.product(("exact", "cg"), (24, 130, 264), (False, True)):
-        config = ALSConfig(
-            factors=factors, iterations=3 if factors < 200 else 1, solver=solver, momentum=momentum
-        )
+    for solver, factors, momentum in itertools.product(
+        ("exact", "cg"), (24, 130, 264), (False, True)
+    ):
+        some = ADDITIVE | {"iterations": 2} if factors > 200 else {"iterations": 3}
+        config = classic(factors=factors, solver=solver, momentum=momentum, **some)
         first = als.fit(likes, config, engine=LocalEngine(1))
         for threads in (2, 4):
             again = als.fit(likes, config, engine=LocalEngine(threads))
@@ -245,7 +257,8 @@ def test_the_same_bytes_for_any_number_of_threads_and_chunks():
 @pytest.mark.parametrize("momentum", [False, True])
 @pytest.mark.parametrize("factors", [30, 264])
 def test_folding_in_a_training_user_gives_the_stored_bytes(wide, momentum, factors):
-    config = ALSConfig(factors=factors, alpha=25.0, iterations=3, momentum=momentum)
+    some = ADDITIVE if factors > 200 else {"alpha": 25.0}
+    config = classic(factors=factors, iterations=3, momentum=momentum, **some)
     model = als.fit(wide, config)
     assert als.fold_in(model, wide).tobytes() == model.user_factors.tobytes()
     some = wide.user_items[[5, 99, 3]]
@@ -253,7 +266,7 @@ def test_folding_in_a_training_user_gives_the_stored_bytes(wide, momentum, facto
 
 
 def test_folding_in_items_equals_a_full_solve(wide):
-    config = ALSConfig(factors=30, alpha=25.0, iterations=3)
+    config = classic(factors=30, alpha=25.0, iterations=3)
     model = als.fit(wide, config)
     users = model.user_factors.astype(np.float64)
     expected = oracle.solve_rows(dense(wide).T, users, config, config.regularization) @ users.T
@@ -262,7 +275,7 @@ def test_folding_in_items_equals_a_full_solve(wide):
 
 
 def test_fold_in_refuses_a_matrix_the_wrong_way_round(wide):
-    model = als.fit(wide, ALSConfig(factors=4, iterations=1))
+    model = als.fit(wide, classic(factors=4, iterations=1))
     with pytest.raises(DataError, match="wrong way round"):
         als.fold_in(model, wide.item_users)
 
@@ -274,7 +287,7 @@ def test_permuting_users_permutes_the_results():
     matrix = likes.user_items
     plain = Interactions.from_matrix(matrix, users=names)
     moved = Interactions.from_matrix(matrix[order], users=names)
-    config = ALSConfig(factors=8, iterations=1, alpha=20.0)
+    config = classic(factors=8, iterations=1, alpha=20.0)
     start = als.fit(plain, config)
     turned = replace(
         start,
@@ -290,7 +303,7 @@ def test_permuting_users_permutes_the_results():
 
 
 def test_training_goes_on_where_it_stopped(wide):
-    config = ALSConfig(factors=10, iterations=6)
+    config = classic(factors=10, iterations=6)
     whole = als.fit(wide, config)
     half = als.fit(wide, replace(config, iterations=3))
     on = als.fit(wide, replace(config, iterations=3), start=half)
@@ -303,7 +316,7 @@ def test_training_goes_on_with_new_users_and_items(wide):
         [*wide.users.ids_of(wide.user_items.tocoo().row), "new", "new", "newer"],
         [*wide.items.ids_of(wide.user_items.tocoo().col), "3", "brand new", "brand new"],
     )
-    config = ALSConfig(factors=10, iterations=4)
+    config = classic(factors=10, iterations=4)
     model = als.fit(grown, config, start=als.fit(wide, config))
     assert "new" in model.users
     assert "brand new" in model.items
@@ -314,7 +327,7 @@ def test_training_goes_on_with_new_users_and_items(wide):
 
 
 def test_conjugate_gradients_reach_the_exact_solution(wide):
-    config = ALSConfig(factors=16, alpha=40.0, iterations=2)
+    config = classic(factors=16, alpha=40.0, iterations=2)
     exact = als.fit(wide, config)
     close = als.fit(wide, replace(config, solver="cg", cg_steps=40))
     rough = als.fit(wide, replace(config, solver="cg", cg_steps=3, iterations=8))
@@ -324,7 +337,7 @@ def test_conjugate_gradients_reach_the_exact_solution(wide):
 
 def test_rows_without_interactions_get_zeros(wide):
     emptied = wide.keep(np.repeat(wide.user_counts > 3, wide.user_counts))
-    model = als.fit(emptied, ALSConfig(factors=5, iterations=2))
+    model = als.fit(emptied, classic(factors=5, iterations=2))
     assert not model.user_factors[emptied.user_counts == 0].any()
     assert np.isfinite(model.item_factors).all()
 
@@ -334,17 +347,17 @@ def test_a_singular_system_names_the_row_and_the_way_out():
     with pytest.raises(FitError, match=r"user '0' \(row 0\) gave a singular system .*Raise"):
         als.fit(
             likes,
-            ALSConfig(
+            classic(
                 factors=20, regularization=0.0, user_regularization=0.0, item_regularization=1.0
             ),
         )
-    fine = als.fit(likes, ALSConfig(factors=20, regularization=1e-5, iterations=3))
+    fine = als.fit(likes, classic(factors=20, regularization=1e-5, iterations=3))
     assert np.isfinite(fine.user_factors).all()
 
 
 def test_what_cannot_be_trained_on_says_so():
     likes = make_likes(50, 40)
-    config = ALSConfig(factors=4)
+    config = classic(factors=4)
     with pytest.raises(DataError, match="from_matrix"):
         als.fit(likes.user_items, config)
     with pytest.raises(DataError, match="no interactions"):
@@ -359,7 +372,7 @@ def test_what_cannot_be_trained_on_says_so():
 def test_values_too_large_for_float32_are_an_error():
     likes = make_likes(50, 40)
     with pytest.raises(FitError, match="Lower alpha"):
-        als.fit(likes, ALSConfig(factors=4, alpha=1e300))
+        als.fit(likes, classic(factors=4, alpha=1e300))
 
 
 @pytest.mark.parametrize(
@@ -373,7 +386,7 @@ def test_values_too_large_for_float32_are_an_error():
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(SettingError, match=setting):
-        ALSConfig(**{setting: value})
+        classic(**{setting: value})
 
 
 @pytest.mark.parametrize(
@@ -402,7 +415,7 @@ def test_settings_out_of_range_are_refused(setting, value):
 )
 def test_a_refused_setting_is_named_by_itself_and_not_by_its_part(setting, value, expected):
     with pytest.raises(SettingError) as caught:
-        ALSConfig(**{setting: value})
+        classic(**{setting: value})
     assert str(caught.value) == expected
 
 
@@ -416,7 +429,7 @@ PARTS = {
 def test_the_parts_of_the_settings_cover_all_but_factors_and_seed():
     names = [one.name for kind in PARTS.values() for one in fields(kind)]
     assert sorted([*names, "factors", "seed"]) == sorted(one.name for one in fields(ALSConfig))
-    config = ALSConfig(alpha=3, user_regularization=2.0, solver="cg", cg_steps=np.int64(5))
+    config = classic(alpha=3, user_regularization=2.0, solver="cg", cg_steps=np.int64(5))
     for part, kind in PARTS.items():
         made = getattr(config, part)
         assert type(made) is kind
@@ -426,7 +439,7 @@ def test_the_parts_of_the_settings_cover_all_but_factors_and_seed():
 
 
 def test_each_setting_changes_its_own_part_alone():
-    base = ALSConfig()
+    base = classic()
     changed = {
         "regularization": 1.0, "user_regularization": 1.0, "item_regularization": 1.0,
         "alpha": 1.0, "confidence": "log", "epsilon": 2.0, "unobserved_weight": 2.0,
@@ -434,7 +447,7 @@ def test_each_setting_changes_its_own_part_alone():
         "regularization_exponent": 1.0, "regularization_count": "observed", "iterations": 1,
         "solver": "cg", "cg_steps": 1, "momentum": True, "start": "normal", "factors": 1, "seed": 1,
     }  # fmt: skip
-    assert changed.keys() == base.to_settings().keys()
+    assert changed.keys() == {one.name for one in fields(ALSConfig)}
     for name, value in changed.items():
         config = replace(base, **{name: value})
         for part, kind in PARTS.items():
@@ -445,7 +458,7 @@ def test_each_setting_changes_its_own_part_alone():
 
 
 def test_parts_leave_no_trace_in_settings():
-    config = ALSConfig(factors=3, alpha=2.0)
+    config = classic(factors=3, alpha=2.0)
     shown, settings, hashed = repr(config), config.to_settings(), hash(config)
     assert (config.loss_config.alpha, config.solver_config, config.schedule_config.start) == (
         2.0, SolverConfig(), "small",
@@ -453,12 +466,12 @@ def test_parts_leave_no_trace_in_settings():
     assert (repr(config), config.to_settings(), hash(config)) == (shown, settings, hashed)
     names = [one.name for one in fields(ALSConfig)]
     assert list(settings) == names
-    assert config == ALSConfig(factors=3, alpha=2.0)
+    assert config == classic(factors=3, alpha=2.0)
     assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301 - our own bytes
 
 
 def test_folding_in_and_the_loss_depend_on_the_objective_alone(wide):
-    config = ALSConfig(factors=12, alpha=20.0, iterations=2)
+    config = classic(factors=12, alpha=20.0, iterations=2)
     model = als.fit(wide, config)
     other = replace(
         config, solver="cg", cg_steps=1, momentum=True, start="normal", iterations=9, seed=7
@@ -473,7 +486,7 @@ def test_folding_in_and_the_loss_depend_on_the_objective_alone(wide):
 
 
 def test_settings_survive_a_round_trip():
-    config = ALSConfig(factors=3, confidence="log", user_regularization=2.0)
+    config = classic(factors=3, confidence="log", user_regularization=2.0)
     assert ALSConfig.from_settings(config.to_settings()) == config
     with pytest.raises(SettingError, match="factor_count"):
         ALSConfig.from_settings({"factor_count": 3})
@@ -481,7 +494,7 @@ def test_settings_survive_a_round_trip():
 
 def test_loss_equals_that_of_implicit(wide):
     implicit_als = pytest.importorskip("implicit.cpu.als")
-    config = ALSConfig(factors=24, alpha=15.0, regularization=0.3, iterations=15, start="normal")
+    config = classic(factors=24, alpha=15.0, regularization=0.3, iterations=15, start="normal")
     weighted = wide.item_users.astype(np.float32)
     weighted.data = 1 + 15.0 * weighted.data
     with threadpool_limits(1, "blas"):  # implicit warns of anything else

@@ -7,9 +7,9 @@ import pytest
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
+from als_settings import classic
 from alsolike.errors import SettingError
 from alsolike.models.als import train as als
-from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.interop import from_peer, peer_values, to_peer
 from made_up import dense, make_likes
 from oracles_als import loss as literal_loss
@@ -18,8 +18,8 @@ from oracles_als import loss as literal_loss
 @pytest.mark.parametrize(
     "config",
     [
-        ALSConfig(factors=8, alpha=5.0, confidence="linear", iterations=8, start="normal"),
-        ALSConfig(factors=8, alpha=5.0, confidence="scaled", iterations=8, start="normal"),
+        classic(factors=8, alpha=5.0, confidence="linear", iterations=8, start="normal"),
+        classic(factors=8, alpha=5.0, confidence="scaled", iterations=8, start="normal"),
     ],
 )
 def test_implicit_minimizes_the_converted_objective(config):
@@ -42,10 +42,10 @@ def test_implicit_minimizes_the_converted_objective(config):
 @pytest.mark.parametrize(
     "config",
     [
-        ALSConfig(confidence="additive", alpha=4.0, unobserved_weight=0.5, regularization=0.2),
-        ALSConfig(confidence="linear", alpha=4.0, unobserved_weight=0.5, regularization=0.2),
-        ALSConfig(confidence="log", alpha=4.0, epsilon=0.3, regularization=0.2),
-        ALSConfig(
+        classic(confidence="additive", alpha=4.0, unobserved_weight=0.5, regularization=0.2),
+        classic(confidence="linear", alpha=4.0, unobserved_weight=0.5, regularization=0.2),
+        classic(confidence="log", alpha=4.0, epsilon=0.3, regularization=0.2),
+        classic(
             confidence="additive",
             alpha=1.0,
             unobserved_weight=0.2,
@@ -102,13 +102,13 @@ def test_spark_regularizes_by_the_rows_own_count():
 @pytest.mark.parametrize(
     ("peer", "config", "message"),
     [
-        ("implicit", ALSConfig(unobserved_weight=0.5), "unobserved_weight"),
-        ("implicit", ALSConfig(confidence="log"), "log"),
-        ("irspack", ALSConfig(confidence="scaled"), "scaled"),
-        ("irspack", ALSConfig(regularization_exponent=1.0, alpha=2.0), "alpha"),
-        ("irspack", ALSConfig(alpha=0.0), "alpha"),
-        ("spark", ALSConfig(), "regularization_exponent"),
-        ("spark", ALSConfig(user_regularization=1.0), "both sides"),
+        ("implicit", classic(unobserved_weight=0.5), "unobserved_weight"),
+        ("implicit", classic(confidence="log"), "log"),
+        ("irspack", classic(confidence="scaled"), "scaled"),
+        ("irspack", classic(regularization_exponent=1.0, alpha=2.0), "alpha"),
+        ("irspack", classic(alpha=0.0), "alpha"),
+        ("spark", classic(), "regularization_exponent"),
+        ("spark", classic(user_regularization=1.0), "both sides"),
     ],
 )
 def test_what_a_peer_cannot_minimize_is_refused(peer, config, message):

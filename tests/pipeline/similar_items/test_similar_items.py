@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import alsolike
+from als_settings import LOSS
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
@@ -59,8 +60,11 @@ def job(out: Path, families: list[str], **changes: Any) -> Job:
     usual: dict[str, Any] = {"source": frame(), "held_out": 2, "k": 5, "out": out}
     usual |= {"reading": {"user": "user", "item": "item"}}
     if "als" in families:
-        usual |= {"grid": {"factors": [2]}, "sweeps": [2], "settings": {"alpha": 3.0}}
-        usual["settings"] |= {"regularization": 1.0}
+        usual |= {
+            "grid": {"factors": [2]},
+            "sweeps": [2],
+            "settings": LOSS | {"regularization": 1.0, "alpha": 3.0},
+        }
     return Job(**usual | {"search": Searching(families=families)} | changes)
 
 

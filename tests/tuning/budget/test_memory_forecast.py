@@ -28,7 +28,10 @@ finally:
 NO_LEGEND = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="the system does not count memory"
 )
-SETTINGS = ["--set", "regularization=30", "--grid", "alpha=3", "--sweeps", "1,2", "--out", "out"]
+SETTINGS = [
+    *("--set", "regularization=0.01", "--set", "values=binary", "--grid", "unobserved_weight=0.1"),
+    *("--sweeps", "1,2", "--out", "out"),
+]
 
 
 def run(folder: Path, *words: str) -> tuple[float, float]:

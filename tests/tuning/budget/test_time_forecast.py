@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from als_settings import classic
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.base import Shape
@@ -175,10 +176,10 @@ def test_a_training_without_an_answer_does_not_stop_the_forecast(plan: Plan) -> 
 
 def test_all_code_is_compiled_before_anything_is_timed(plan: Plan) -> None:
     train = plan.split.train
-    code = code_of([ALSConfig(alpha=1e6), ALSConfig(solver="cg"), PopularityConfig()], train)
+    code = code_of([classic(alpha=1e6), classic(solver="cg"), PopularityConfig()], train)
     assert code == {("als", ("exact", False, True)), ("als", ("cg", False, False))}
-    assert code_of([ALSConfig(confidence="log")], train) == {("als", ("exact", True, False))}
-    scaled = ALSConfig(confidence="scaled", alpha=0.1)
+    assert code_of([classic(confidence="log")], train) == {("als", ("exact", True, False))}
+    scaled = classic(confidence="scaled", alpha=0.1)
     assert code_of([scaled], train) == {("als", ("exact", False, True))}
     compile_for(plan.objectives, code)
     assert all(map(is_loaded, (solve_small, solve_single, solve_hard, solve_cg)))

@@ -1,5 +1,6 @@
 """Leaderboards over families: who stands where, who is chosen, and what is said of it."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from alsolike.models.baselines.random import RandomConfig
 from alsolike.models.ease import EASEConfig
 from alsolike.models.item_knn import ItemKNNConfig
 from alsolike.models.registry import family_of
+from alsolike.system_errors import in_bytes
 from alsolike.testing import tiny_likes
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.leaderboard.ranking import ranked
@@ -89,6 +91,64 @@ def test_the_best_candidate_of_any_family_is_the_best(split: Split) -> None:
     assert [row.seconds for row in found.rows] == list(found.seconds) == [2.0] * 5
     assert found.rows[1].config == ALSConfig(factors=8, iterations=2)
     assert found.curves["run"].tolist() == [1, 2]
+
+
+def test_families_are_compared_by_their_best_runs(split: Split) -> None:
+    found = found_of(
+        split,
+        [
+            (EASEConfig(), "candidate", 0.5),
+            (ALSConfig(factors=8), "trial", 0.5),
+            (ALSConfig(factors=4), "trial", 0.4999),
+            (SMALL, "candidate", 0.2),
+            (PopularityConfig(), "baseline", 0.1),
+        ],
+    )
+    compared = found.families
+    assert [(row.family, row.run) for row in compared.rows] == [
+        ("als", 1), ("ease", 3), ("item-knn", 4),
+    ]  # fmt: skip
+    assert compared.tied == ("ease",)
+    cheapest, best = (in_bytes(row.bytes) for row in (found.proposed_row, found.best_row))
+    assert (found.proposed_row.run, found.best_run) == (2, 1)
+    assert str(compared) == (
+        "Best family: als (0.5000). No significant difference from it: ease. Cheapest run that "
+        f"ties: als, run 2, {cheapest} against {best}."
+    )
+    assert str(compared) in str(found)
+    assert str(compared) in found.brief(1000)
+    assert str(compared) in found._repr_html_()
+    assert compared.table()["family"].tolist() == ["als", "ease", "item-knn"]
+    plain = json.loads(json.dumps(compared.to_plain()))
+    assert (plain["best"], plain["tied_with_best"]) == ("als", ["ease"])
+    assert plain["cheapest_that_ties"]["settings"]["factors"] == 4
+    assert [one["ties"] for one in plain["families"]] == [True, True, False]
+
+
+def test_what_is_said_of_families_that_do_not_tie(split: Split) -> None:
+    ease, als = (EASEConfig(), "candidate", 0.5), (ALSConfig(factors=8), "trial", 0.3)
+    knn, popularity = (SMALL, "candidate", 0.2), (PopularityConfig(), "baseline", 0.7)
+    assert str(found_of(split, [ease, als, knn]).families) == (
+        "Best family: ease (0.5000), significantly above als and item-knn."
+    )
+    assert str(found_of(split, [ease, als, popularity]).families) == (
+        "Best family: ease (0.5000), significantly below popularity, a baseline."
+    )
+    # Of one family there is nothing to say, nor of degenerate ones.
+    alone = found_of(split, [ease, popularity])
+    assert str(alone.families) == ""
+    assert str(found_of(split, [ease, als], dead=[1]).families) == ""
+    assert [row.family for row in found_of(split, [ease, als], dead=[1]).families.rows] == ["ease"]
+    none = found_of(split, [ease], dead=[0]).families
+    assert none.to_plain()["families"] == []
+    assert none.to_plain()["cheapest_that_ties"] is None
+
+
+def test_the_best_family_may_be_the_cheapest(split: Split) -> None:
+    found = found_of(
+        split, [(ALSConfig(factors=1), "trial", 0.5), (EASEConfig(), "candidate", 0.5)]
+    )
+    assert str(found.families).endswith("It is also the cheapest of the runs that tie: 640 bytes.")
 
 
 def test_the_table_has_columns_of_what_is_searched_alone(split: Split) -> None:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting import splitters
+from alsolike.data.splitting.folds import split_folds
 from alsolike.data.splitting.split import Split
 from alsolike.errors import SettingError, SplitError
 from alsolike.usage_hints import did_you_mean
@@ -15,7 +16,7 @@ TAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "items": ("held_out", "share"),
         "one": (),
         "fraction": ("share",),
-        "time": ("held_out", "share"),
+        "time": ("held_out", "share", "folds"),
         "users": ("share",),
     }
 )
@@ -84,12 +85,28 @@ def split_by(
     return splitters.hold_out_users(likes, share=0.1 if share is None else share, seed=seed)
 
 
-def check_scheme(by: str, *, held_out: int | None = None, share: float | None = None) -> None:
+def check_scheme(
+    by: str,
+    *,
+    held_out: int | None = None,
+    share: float | None = None,
+    folds: int | None = None,
+) -> None:
     """Raise SettingError for an unknown scheme, or an argument that it does not take."""
     if by not in TAKES:
         hint = did_you_mean(by, TAKES)
         raise SettingError(f"A split is by {', '.join(TAKES)}, not by {by!r}.{hint}")
-    for name, value in (("held_out", held_out), ("share", share)):
+    for name, value in (("held_out", held_out), ("share", share), ("folds", folds)):
         if value is not None and name not in TAKES[by]:
             takes = " and ".join(f"{one}=" for one in TAKES[by]) or "nothing"
             raise SettingError(f"A split by {by} takes no {name}=, but {takes}.")
+    if folds is not None and held_out is not None:
+        raise SettingError(
+            f"held_out={held_out} is for the last items of each user. Folds have windows of time: "
+            "give the share of all interactions in each window, share=."
+        )
+
+
+def folds_by_time(likes: Interactions, folds: int, share: float | None) -> tuple[Split, ...]:
+    """Return the rolling folds of `split_folds`; a share of None is its default."""
+    return split_folds(likes, folds=folds, **({} if share is None else {"share": share}))

@@ -253,7 +253,7 @@ def hold_out_by_time(
             f"Give exactly one of k, fraction and at, not {' and '.join(given) or 'none'}. Such "
             "as: hold_out_by_time(likes, k=5), the last 5 of each user."
         )
-    times = _checked_times(interactions)
+    times = checked_times(interactions)
     if validation_at is not None and at is None:
         raise SettingError("validation_at goes with at; k and fraction know no common time.")
     if at is not None:
@@ -378,7 +378,7 @@ def _cut_in_time(
     return _split(interactions, parts, method, [])
 
 
-def _checked_times(interactions: Interactions) -> npt.NDArray[np.float64]:
+def checked_times(interactions: Interactions) -> npt.NDArray[np.float64]:
     times = interactions.timestamps
     if times is None:
         raise DataError(

@@ -8,8 +8,7 @@ import numpy as np
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.item_to_item.item_queries import Indices, ItemQueries, Items, Mask, Values
 from alsolike.evaluation.item_to_item.item_recommender import ItemRecommender
-from alsolike.evaluation.metrics.evaluate import METRICS as LIST_METRICS
-from alsolike.evaluation.metrics.evaluate import columns_of, values_of
+from alsolike.evaluation.metrics.evaluate import ACCURACY, columns_of, values_of
 from alsolike.evaluation.metrics.ties import Ties, covers_median
 from alsolike.models.base import Floats
 from alsolike.recommending.ranking.scan import Ranked
@@ -19,8 +18,8 @@ ScoreRows = Callable[[Items], Floats]
 
 # Popularity-stratified precision, and its exponents.
 STRATIFIED: Mapping[str, float] = {"p_0.5": 0.5, "p_1": 1.0}
-# AUC needs the scores of all items; what share of the catalogue is shown is no value of a user.
-METRICS = (*(name for name in LIST_METRICS if name not in ("auc", "coverage")), *STRATIFIED)
+# AUC needs the scores of all items.
+METRICS = (*(name for name in ACCURACY if name != "auc"), *STRATIFIED)
 
 # Scores of items with all items that are held at once: 64 MB.
 _CELLS_PER_BLOCK = 1 << 24

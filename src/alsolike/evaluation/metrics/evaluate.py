@@ -14,8 +14,16 @@ mrr@k             1 / place of the first hit; 0 without one
 hit_rate@k        1 with a hit, else 0
 auc               share of pairs of a relevant and another item (not excluded) in which the
                   relevant one scores higher, equal scores counting one half [2]_
-coverage@k        share of all items that are in at least one user's list; one value, not per user
+percentile_rank   share of the other items (not excluded) that score higher than a relevant one,
+                  equal scores counting one half; mean over the relevant ones, weighted by their
+                  held-out values [4]_; 0 is best, 0.5 is random
+novelty@k         mean of -log2(share of users who like it) over the items of the list [5]_
+diversity@k       1 - mean cosine of all pairs in the list, by the users who like both [6]_
 ================= ===============================================================================
+
+``feature_diversity@k`` is diversity by features of items. ``coverage@k``, the share of all items
+that are in at least one user's list, and ``pooled_percentile_rank``, the weighted mean over all
+relevant items of all users, are one value and not per user.
 
 Places count from 1. For equal scores, each metric is the mean over all orders of the tied items
 [3]_, so ids do not matter. Scores are compared as the float32 that lists are ranked by.
@@ -28,6 +36,12 @@ References
    section 6.2.
 .. [3] F. McSherry, M. Najork, "Computing information retrieval performance measures efficiently in
    the presence of tied scores", ECIR 2008.
+.. [4] Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit feedback datasets",
+   ICDM 2008, equation 8, which pools all users.
+.. [5] T. Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems",
+   PNAS 107(10), 2010.
+.. [6] C.-N. Ziegler et al., "Improving recommendation lists through topic diversification",
+   WWW 2005.
 """
 
 from collections.abc import Sequence
@@ -41,22 +55,27 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.errors import DataError, FitError, SettingError
-from alsolike.evaluation.metrics.auc import auc_of
+from alsolike.errors import SettingError
+from alsolike.evaluation.metrics.catalogue_order import catalogue_order
 from alsolike.evaluation.metrics.exposure import coverages_of
 from alsolike.evaluation.metrics.ground_truth import (
     GroundTruth,
     as_lists,
     check_matching_ids,
-    checked_rows,
+)
+from alsolike.evaluation.metrics.list_contents import (
+    CONTENTS,
+    GroupContents,
+    ItemContents,
+    ItemVectors,
+    contents_of,
+    likes_to_count,
 )
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.ties import Ties, ties_of
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists
-from alsolike.kernels.solver.dense import observed_loss
-from alsolike.models.base import HasFactors, Recommender, able
-from alsolike.models.history_model import likes_of
+from alsolike.models.base import Recommender
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.tables import Table
@@ -65,21 +84,12 @@ from alsolike.usage_hints import did_you_mean, with_example
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
-METRICS = (
-    "precision",
-    "recall",
-    "capped_recall",
-    "ndcg",
-    "map",
-    "mrr",
-    "hit_rate",
-    "auc",
-    "coverage",
-)
-
-# Rows of user factors that are turned to float64 at once.
-_ITEMS_SUMMED = 4096
-_ROWS_PER_BLOCK = 1 << 12
+# With a value per user, larger is better: settings can be chosen by them.
+ACCURACY = ("precision", "recall", "capped_recall", "ndcg", "map", "mrr", "hit_rate", "auc")
+USUAL = (*ACCURACY, "coverage")
+_POOLED = "pooled_percentile_rank"
+METRICS = (*USUAL, "percentile_rank", _POOLED, *CONTENTS)
+_OF_CATALOGUE = ("auc", "percentile_rank")
 
 
 @with_example("al.evaluate(model, split.test, exclude=split.train, k=10)")
@@ -89,8 +99,10 @@ def evaluate(
     *,
     exclude: Interactions | None,
     k: int | Sequence[int] = 10,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = USUAL,
     user_indices: npt.ArrayLike | None = None,
+    likes: Interactions | None = None,
+    features: ItemVectors | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Evaluation:
@@ -108,10 +120,15 @@ def evaluate(
     k : int or sequence of int
         Lengths of lists, each at least 1.
     metrics : sequence of str
-        Any of `METRICS`, without ``@k``.
+        Any of `METRICS`, without ``@k``. By default, those of accuracy, and coverage.
     user_indices : int, (n,), or None
         Rows of the users to measure, each once; the values come in this order. Those without a
         relevant item are left out and counted. None: all with a relevant item.
+    likes : Interactions or None
+        What novelty and diversity count likes in. None: `exclude`, or else the model's history.
+    features : ItemVectors or None
+        Features of the items, for ``"feature_diversity"``: see
+        `alsolike.evaluation.item_to_item.agreement.read_features`.
     engine : Engine or None
         None: all threads of this machine.
     observer : Observer
@@ -119,10 +136,10 @@ def evaluate(
     Raises
     ------
     SettingError
-        Unknown metric, list length or user row.
+        Unknown metric, list length or user row, or a metric without its features.
     DataError
         Model and interactions differ in users or items; a relevant item is excluded, so that it
-        can never be found; or nobody has a relevant item.
+        can never be found; nobody has a relevant item; or there are no likes to count.
     FitError
         A score is not a finite number.
 
@@ -146,10 +163,13 @@ def evaluate(
     """
     check_matching_ids(model, "evaluate", held_out=held_out, exclude=exclude)
     lengths, names = checked_lengths(k), checked_metrics(metrics)
+    contents = None
+    if features is not None or set(names) & set(CONTENTS):
+        contents = ItemContents.of(names, likes_to_count(model, likes, exclude), features)
     engine = engine or LocalEngine()
     truth = GroundTruth.of(held_out, exclude, user_indices)
     ranked = truth.ranked(model, max(lengths) + 1, engine, observer)
-    return measured(model, truth, ranked, lengths, names, engine)
+    return measured(model, truth, ranked, lengths, names, engine, contents=contents)
 
 
 def measured(
@@ -160,19 +180,26 @@ def measured(
     names: Sequence[str],
     engine: Engine,
     ties: Ties | None = None,
+    *,
+    contents: ItemContents | None = None,
 ) -> Evaluation:
     """Measure the lists of `truth`'s users, one item longer than the longest of `lengths`.
 
     The extra place shows whether equal scores reach beyond a list. `ties` are those of these lists,
-    with ``spread=True``, if they are known already.
+    with ``spread=True``, if they are known already. Metrics of `CONTENTS` need `contents`.
     """
     with_coverage = "coverage" in names
     if ties is None:
-        ties = ties_of(model, truth, ranked, lengths, engine, spread=with_coverage)
+        sums = None if contents is None else GroupContents(contents, ranked, lengths[-1])
+        ties = ties_of(model, truth, ranked, lengths, engine, spread=with_coverage, group_sums=sums)
     values = values_of(ranked, ties, truth.wanted, lengths)
     columns: dict[str, Any] = {"user": truth.user_ids} | columns_of(values, lengths, names)
-    if "auc" in names:
-        columns["auc"] = auc_of(model, truth, engine)
+    order = None
+    if {*_OF_CATALOGUE, _POOLED} & set(names):
+        order = catalogue_order(model, truth, engine)
+        columns |= {name: getattr(order, name) for name in _OF_CATALOGUE if name in names}
+    if contents is not None:
+        columns |= contents_of(contents, ranked, ties, lengths, names, engine)
     n_items = truth.wanted.shape[1]
     return Evaluation(
         model.name,
@@ -183,6 +210,9 @@ def measured(
         coverages_of(ranked, lengths, ties, n_items) if with_coverage else {},
         truth.without_relevant,
         blind_at={length: float(ties.is_blind[at].mean()) for at, length in enumerate(lengths)},
+        pooled_percentile_rank=(
+            order.pooled_percentile_rank if order is not None and _POOLED in names else None
+        ),
     )
 
 
@@ -220,127 +250,6 @@ def columns_of(values: Values, lengths: Sequence[int], names: Sequence[str]) -> 
         for name in names
         if name in LIST_MEASURES
     }
-
-
-def mean_squared_error(
-    model: HasFactors,
-    interactions: Interactions,
-    *,
-    user_indices: npt.ArrayLike | None = None,
-    engine: Engine | None = None,
-) -> float:
-    """Return the mean squared error of the scores over every cell, observed or not.
-
-    The target is the preference: 1 where the value is above 0, else 0. The squares of all scores
-    sum to the product of the Gramians, ``<X'X, Y'Y>``, so that only observed cells are visited; all
-    in float64.
-
-    Parameters
-    ----------
-    model : HasFactors
-    interactions : Interactions
-        Over the model's users and items.
-    user_indices : int, (n,), or None
-        Rows of users, each once: the error over their rows, the article's (``mse_users``). None:
-        over all cells (``mse_all``).
-    engine : Engine or None
-        None: all threads of this machine.
-
-    Raises
-    ------
-    SettingError
-        The model has no factors, or a row of users is unknown or given twice.
-    DataError
-        Model and interactions differ in users or items, or there is no cell.
-    FitError
-        A factor is not a finite number.
-
-    Examples
-    --------
-    >>> from alsolike.models.factor_model import FactorModel
-    >>> likes = Interactions.from_columns(["u1", "u2"], ["a", "b"])
-    >>> model = FactorModel(
-    ...     likes.users, likes.items, np.float32([[1], [0]]), np.float32([[1], [0.5]]),
-    ...     likes.item_counts,
-    ... )
-    >>> mean_squared_error(model, likes), mean_squared_error(model, likes, user_indices=[0])
-    (0.3125, 0.125)
-    """
-    able(model, HasFactors, "measure squared errors")
-    check_matching_ids(model, "measure squared errors", interactions=interactions)
-    rows = (
-        np.arange(interactions.n_users)
-        if user_indices is None
-        else checked_rows(user_indices, interactions.n_users)
-    )
-    cells = len(rows) * interactions.n_items
-    if not cells:
-        raise DataError("There is no cell to measure: no users or no items.")
-    if not (np.isfinite(model.user_factors).all() and np.isfinite(model.item_factors).all()):
-        raise FitError(
-            "A factor is not a finite number. The model is broken; fit it again, with a larger "
-            "regularization."
-        )
-    return SquaredErrors(interactions, rows).mean(model, engine or LocalEngine())
-
-
-def item_gramian(model: HasFactors, engine: Engine) -> Values:
-    """Return ``item_factors.T @ item_factors`` in float64, (f, f)."""
-
-    def summed(_: int) -> Values:
-        total = np.zeros((model.factors, model.factors))
-        for first in range(0, len(model.items), _ITEMS_SUMMED):
-            block = model.item_factors[first : first + _ITEMS_SUMMED].astype(np.float64)
-            total += block.T @ block
-        return total
-
-    # On the engine, which holds BLAS to one thread: the sums do not depend on how many it has.
-    (gramian,) = engine.each(summed, [0])
-    return gramian
-
-
-class SquaredErrors:
-    """Squared errors over the rows of some users, for one model after another.
-
-    Parameters
-    ----------
-    interactions : Interactions
-    rows : int64, (n,)
-        Rows of users, each once.
-    """
-
-    def __init__(self, interactions: Interactions, rows: Indices) -> None:
-        self._rows, self._preferred = rows, likes_of(interactions)[rows]
-        # Of the loss's cells, those of weight 0 that pull with 1 add 1 - 2 s.
-        self._weights, self._pulls = np.zeros(self._preferred.nnz), np.ones(self._preferred.nnz)
-
-    def mean(
-        self,
-        model: HasFactors,
-        engine: Engine,
-        gramian: Values | None = None,
-        *,
-        block_rows: int = _ROWS_PER_BLOCK,
-    ) -> float:
-        """Return the mean squared error of `model`; `gramian` is its `item_gramian`, if known."""
-        of_items = item_gramian(model, engine) if gramian is None else gramian
-        items = plain(model.item_factors)
-        starts, columns = as_lists(self._preferred)
-        users = plain(model.user_factors[self._rows])
-
-        def missed(first: int) -> float:
-            """Return the squares of a block of rows, less twice the scores at its cells."""
-            last = min(first + block_rows, len(users))
-            block = users[first:last].astype(np.float64)
-            own = slice(starts[first], starts[last])
-            at_preferred = observed_loss(
-                starts, columns, self._weights[own], self._pulls[own], first, last, users, items
-            )
-            return float(((block.T @ block) * of_items).sum() + at_preferred)
-
-        total = sum(engine.each(missed, range(0, len(users), block_rows)))
-        # A perfect fit may come out below 0 by rounding.
-        return float(max(total / (len(users) * len(items)), 0.0))
 
 
 def checked_lengths(k: int | Sequence[int]) -> list[int]:

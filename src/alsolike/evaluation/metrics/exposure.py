@@ -52,7 +52,7 @@ def exposure_of(
     """
     length, longest = lengths[at], lengths[-1]
     items, scores = ranked.indices[:, :longest], ranked.scores[:, :longest]
-    firsts, sizes = _groups(scores)
+    firsts, sizes = groups_of(scores)
     share = np.clip((length - firsts) / sizes, 0.0, 1.0)
     # The groups that the longest lists cut were spread over all of their items.
     is_seen = (items >= 0) & ~((ties.sizes > 0)[:, None] & (firsts == ties.before[:, None]))
@@ -78,8 +78,8 @@ def coverages_of(
     }
 
 
-def _groups(scores: Floats) -> tuple[Indices, Indices]:
-    """Return the start and the size of the group of equal scores that each place is in."""
+def groups_of(scores: Floats) -> tuple[Indices, Indices]:
+    """Return the start and the size of the group of equal scores that each place is in, (n, k)."""
     n_lists, length = scores.shape
     places = np.broadcast_to(np.arange(length), scores.shape)
     is_new = np.ones((n_lists, length), dtype=bool)

@@ -68,6 +68,12 @@ class GroundTruth:
         """The ids of `users`."""
         return self.held_out.users.ids_of(self.users)
 
+    @functools.cached_property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """Held-out values of the items of `wanted`, float64, (n_wanted,)."""
+        values: npt.NDArray[np.float64] = self.held_out.user_items[self.users].data.astype(float)
+        return values[values > 0]
+
     def ranked(
         self, model: Recommender, k: int, engine: Engine, observer: Observer = SILENT
     ) -> Ranked:

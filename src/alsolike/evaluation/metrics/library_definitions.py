@@ -299,7 +299,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         _mean_of("mrr"),
     ),
     Definition(
-        "alsolike", "auc", "auc", "mean share of pairs in order", "measure_auc", _auc,
+        "alsolike", "auc", "auc", "mean share of pairs in order", "measure_order", _auc,
     ),
     Definition(
         "implicit", "auc@k", "ranking_metrics_at_k: auc", "area in the list, a line to the end",

@@ -38,6 +38,8 @@ class Evaluation:
         List length -> share of the users whose list is nearly random: its last score is the median
         of all items' scores and reaches beyond the list, or is that of all items that may be
         listed.
+    pooled_percentile_rank : float or None
+        The percentile rank over all relevant items of all users, if it was measured.
     """
 
     model_name: str
@@ -48,6 +50,7 @@ class Evaluation:
     coverage_at: Mapping[int, float]
     without_relevant: int = 0
     blind_at: Mapping[int, float] = field(default_factory=dict)
+    pooled_percentile_rank: float | None = None
 
     @property
     def degenerate_share(self) -> float:
@@ -64,17 +67,24 @@ class Evaluation:
         """The metrics that have a value per user, such as ``"precision@5"``."""
         return self.per_user.column_names[1:]
 
+    @property
+    def single(self) -> dict[str, float]:
+        """The metrics that have one value for all users, such as ``"coverage@5"``."""
+        found = {f"coverage@{k}": share for k, share in self.coverage_at.items()}
+        if self.pooled_percentile_rank is not None:
+            found["pooled_percentile_rank"] = self.pooled_percentile_rank
+        return found
+
     def mean(self, metric: str) -> float:
-        """Return the mean over users of a metric such as ``"precision@5"``, or the coverage."""
-        name, _, length = metric.partition("@")
-        if name == "coverage" and length.isdecimal() and int(length) in self.coverage_at:
-            return self.coverage_at[int(length)]
+        """Return the mean over users of a metric such as ``"precision@5"``, or one of `single`."""
+        single = self.single
+        if metric in single:
+            return single[metric]
         if metric not in self.metrics:
-            coverages = [f"coverage@{k}" for k in self.coverage_at]
+            known = [*self.metrics, *single]
             raise SettingError(
-                f"{metric!r} was not measured; these were: "
-                f"{', '.join([*self.metrics, *coverages])}."
-                f"{did_you_mean(metric, [*self.metrics, *coverages])}"
+                f"{metric!r} was not measured; these were: {', '.join(known)}."
+                f"{did_you_mean(metric, known)}"
             )
         return float(self.per_user[metric].mean())
 
@@ -88,7 +98,7 @@ class Evaluation:
         """Return the mean of each metric over users with its 95 % bootstrap interval.
 
         The same users are drawn for each metric, so a row does not depend on the other metrics.
-        Coverage is not a mean over users and has no row; see `mean`.
+        Metrics with one value for all users have no row; see `single`.
 
         Parameters
         ----------
@@ -113,6 +123,15 @@ class Evaluation:
         }
         users = np.array([estimate.n for estimate in estimates], dtype=np.int64)
         return Table({"metric": list(self.metrics)} | columns | {"users": users})
+
+    def table(self) -> Table:
+        """Return the rows of `summary`, and those of `single`, which have no interval."""
+        users = len(self.user_indices)
+        rows = [
+            {"metric": metric, "mean": value, "low": None, "high": None, "users": users}
+            for metric, value in self.single.items()
+        ]
+        return Table.from_rows([*self.summary().rows(), *rows])
 
     def __repr__(self) -> str:
         means = ", ".join(f"{name} {self.mean(name):z.4f}" for name in self.metrics)

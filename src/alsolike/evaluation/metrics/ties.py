@@ -12,6 +12,7 @@ References
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,8 @@ class Ties:
         Whether the list is nearly random: the last score of the first places is the median of all
         items' scores and reaches beyond them, or is the score of all items (two or more) that may
         be listed.
+    sums : float64, (n_sums, n_lists), or None
+        Sums over the items of each group, see `GroupSums`; 0 without one. None: not requested.
     """
 
     sizes: Indices
@@ -62,6 +65,7 @@ class Ties:
     is_blind: Flags
     expected: Values | None = None
     missed: Values | None = None
+    sums: Values | None = None
 
     @classmethod
     def none(
@@ -90,6 +94,7 @@ def ties_of(
     engine: Engine,
     *,
     spread: bool = False,
+    group_sums: "GroupSums | None" = None,
 ) -> Ties:
     """Find the groups of equal scores that the ends of a model's lists cut.
 
@@ -104,17 +109,24 @@ def ties_of(
     engine : Engine
     spread : bool
         Whether `Ties.expected` and `Ties.missed` are needed.
+    group_sums : GroupSums or None
+        Gives `Ties.sums`.
     """
     longest, (n_lists, n_items) = lengths[-1], truth.wanted.shape
     ties = Ties.none(n_lists, truth.wanted.nnz, lengths, n_items if spread else None)
+    if group_sums is not None:
+        ties = replace(ties, sums=np.zeros((group_sums.n_sums, n_lists)))
     sizes, before, is_blind = ties.sizes, ties.before, ties.is_blind
     starts = truth.wanted.indptr
     counting = _Counting.of(model, truth)
     cut = np.flatnonzero(_goes_on(ranked, longest))
     last = ranked.scores[:, longest - 1]
     before[cut] = np.count_nonzero(ranked.scores[cut, :longest] > last[cut, None], axis=1)
-    for part in counting.run(cut, last[cut], engine, lengths, before if spread else None):
+    spreading = lengths, before if spread else None, group_sums
+    for part in counting.run(cut, last[cut], engine, *spreading):
         sizes[part.rows] = part.sizes
+        if ties.sums is not None:
+            ties.sums[:, part.rows] = part.sums
         for row, flags in zip(part.rows.tolist(), part.wanted, strict=True):
             ties.is_in[starts[row] : starts[row + 1]] = flags
             ties.relevant[row] = np.count_nonzero(flags)
@@ -143,6 +155,7 @@ class _Part:
     sizes: Indices
     wanted: list[Flags]
     is_blind: Flags
+    sums: Values
     expected: Values | float = 0.0
     missed: Values | float = 0.0
 
@@ -189,6 +202,7 @@ class _Counting:
         engine: Engine,
         lengths: Sequence[int] = (),
         before: Indices | None = None,
+        group_sums: "GroupSums | None" = None,
     ) -> list[_Part]:
         """Count the items with these scores for lists `rows`; spread them if `before` is given."""
         if not len(rows):
@@ -201,17 +215,23 @@ class _Counting:
 
         def work(part: int) -> _Part:
             own = blocks[bounds[part] : bounds[part + 1]]
-            return _together([self._block(rows[b], scores[b], lengths, before) for b in own])
+            found = [self._block(rows[b], scores[b], lengths, before, group_sums) for b in own]
+            return _together(found)
 
         return engine.each(work, range(len(bounds) - 1))
 
     def _block(
-        self, rows: Indices, scores: Floats, lengths: Sequence[int], before: Indices | None
+        self,
+        rows: Indices,
+        scores: Floats,
+        lengths: Sequence[int],
+        before: Indices | None,
+        group_sums: "GroupSums | None",
     ) -> _Part:
         wanted, n_items = self.truth.wanted, self.truth.wanted.shape[1]
         first = int(rows[0]) // QUERIES_PER_BLOCK * QUERIES_PER_BLOCK
         queries = slice(first, min(first + QUERIES_PER_BLOCK, len(self.starts)))
-        equal = _Members.none(len(rows), n_items)
+        equal = Members.none(len(rows), n_items)
         above, level = np.zeros((2, len(rows)), dtype=np.int64)
         for items, found in self.source.scored(queries, rows - first):
             is_equal = found == scores[:, None]
@@ -228,7 +248,8 @@ class _Counting:
         starts, ends = wanted.indptr[rows].astype(np.int64), wanted.indptr[rows + 1]
         at, places = _laid_out(starts, ends.astype(np.int64))
         flags = equal.has(at, wanted.indices[places])
-        part = _Part(rows, sizes, np.split(flags, np.cumsum(ends - starts)[:-1]), is_blind)
+        sums = np.empty((0, len(rows))) if group_sums is None else group_sums(rows, equal)
+        part = _Part(rows, sizes, np.split(flags, np.cumsum(ends - starts)[:-1]), is_blind, sums)
         if before is None:
             return part
         share = np.maximum(np.array(lengths)[:, None] - before[rows], 0) / sizes
@@ -236,7 +257,7 @@ class _Counting:
 
 
 @dataclass(frozen=True, eq=False)
-class _Members:
+class Members:
     """Membership of all items in the group of each list, as bits.
 
     Parameters
@@ -249,13 +270,18 @@ class _Members:
     n_items: int
 
     @classmethod
-    def none(cls, n_lists: int, n_items: int) -> "_Members":
+    def none(cls, n_lists: int, n_items: int) -> "Members":
+        """Return groups without items."""
         return cls(np.zeros((n_lists, -(-n_items // 8)), dtype=np.uint8), n_items)
 
     def put(self, items: slice, flags: Flags) -> None:
         """Set the bits of consecutive items; the first is a multiple of eight."""
         packed = np.packbits(flags, axis=1)
         self.bits[:, items.start // 8 : items.start // 8 + packed.shape[1]] = packed
+
+    def flags_of(self, at: int) -> Flags:
+        """Return which items are in the group of one list, bool, (n_items,)."""
+        return np.unpackbits(self.bits[at], count=self.n_items).astype(bool)
 
     def has(self, lists: Indices, items: npt.NDArray[np.integer]) -> Flags:
         """Return the membership of pairs of a list and an item."""
@@ -276,6 +302,15 @@ class _Members:
         return total
 
 
+class GroupSums(Protocol):
+    """Adds up something over the items of groups; results must not depend on the block of lists."""
+
+    n_sums: int
+
+    def __call__(self, rows: Indices, members: Members) -> Values:
+        """Return the sums of the groups of lists `rows`, float64, (n_sums, n)."""
+
+
 def _laid_out(starts: Indices, ends: Indices) -> tuple[Indices, Indices]:
     """Return ``starts[r], ..., ends[r] - 1`` of all rows, and the row of each."""
     counts = ends - starts
@@ -294,6 +329,7 @@ def _together(parts: Sequence[_Part]) -> _Part:
         np.concatenate([part.sizes for part in parts]),
         [flags for part in parts for flags in part.wanted],
         np.concatenate([part.is_blind for part in parts]),
+        np.concatenate([part.sums for part in parts], axis=1),
         expected,
         missed,
     )

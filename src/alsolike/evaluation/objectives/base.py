@@ -1,7 +1,7 @@
 """Base classes of objectives: what a search maximises, alone and bound to one split."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
@@ -85,6 +85,8 @@ class Objective(ABC):
     # Whether it asks users of whom training has seen nothing; one split serves one of both kinds.
     is_of_unseen_users: ClassVar[bool] = False
     metrics: ClassVar[tuple[str, ...]]
+    # Metrics that nothing can be chosen by, and why.
+    unfit: ClassVar[Mapping[str, str]] = {}
 
     name: str = HONEST
     metric: str = "precision"
@@ -93,9 +95,11 @@ class Objective(ABC):
 
     def __post_init__(self) -> None:
         if self.metric not in self.metrics:
+            why = self.unfit.get(str(self.metric))
+            hint = f" {why}" if why else did_you_mean(self.metric, self.metrics)
             raise SettingError(
                 f"The {self.kind} objective has the metrics {', '.join(self.metrics)}, not "
-                f"{self.metric!r}.{did_you_mean(self.metric, self.metrics)}"
+                f"{self.metric!r}.{hint}"
             )
         check_whole("k", self.k, least=1)
         if self.choose not in get_args(HeldOut):

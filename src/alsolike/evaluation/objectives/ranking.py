@@ -1,6 +1,6 @@
 """The ranking objective: held-out likes in users' lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,8 +8,10 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.split import Split, relevant_counts
 from alsolike.engines.base import Engine
 from alsolike.errors import SplitError
-from alsolike.evaluation.metrics.evaluate import METRICS, SquaredErrors, item_gramian, measured
+from alsolike.evaluation.metrics.evaluate import ACCURACY, measured
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
+from alsolike.evaluation.metrics.list_contents import CONTENTS
+from alsolike.evaluation.metrics.squared_errors import SquaredErrors, item_gramian
 from alsolike.evaluation.objectives.base import (
     BoundObjective,
     Objective,
@@ -42,8 +44,12 @@ class RankingObjective(Objective):
     """
 
     kind: ClassVar[str] = "ranking"
-    # Coverage is one value for all users, without an interval over them.
-    metrics: ClassVar[tuple[str, ...]] = tuple(one for one in METRICS if one != "coverage")
+    metrics: ClassVar[tuple[str, ...]] = ACCURACY
+    unfit: ClassVar[Mapping[str, str]] = {
+        "coverage": "Coverage is one value for all users, without an interval over them.",
+        "percentile_rank": "A smaller percentile rank is the better one: choose by auc.",
+        "pooled_percentile_rank": "A smaller percentile rank is the better one: choose by auc.",
+    } | dict.fromkeys(CONTENTS, "It does not know what users like: random lists are the best.")
 
     exclude_seen: bool = True
 

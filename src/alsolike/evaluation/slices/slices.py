@@ -13,7 +13,12 @@ from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
-from alsolike.evaluation.metrics.evaluate import checked_metrics, measured
+from alsolike.evaluation.metrics.evaluate import (
+    ACCURACY,
+    METRICS,
+    checked_metrics,
+    measured,
+)
 from alsolike.evaluation.metrics.exposure import exposure_of
 from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_matching_ids
 from alsolike.evaluation.metrics.ties import ties_of
@@ -97,7 +102,7 @@ def slices_of(
         The training data with the given likes of users held out whole: the source of histories and
         popularity.
     metric : str
-        Any of `alsolike.evaluation.metrics.evaluate.METRICS` with a value per user, without ``@k``.
+        Any of `alsolike.evaluation.metrics.evaluate.ACCURACY`, without ``@k``.
     k : int
         Length of the lists, at least 1.
     exclude_seen : bool
@@ -108,7 +113,7 @@ def slices_of(
     Raises
     ------
     SettingError
-        A setting is out of its range, or `metric` has no value per user.
+        A setting is out of its range, or `metric` is not one of these.
     DataError
         Ids differ; `shown` has no like; or as `alsolike.evaluation.metrics.evaluate.evaluate`.
     FitError
@@ -127,8 +132,8 @@ def slices_of(
     ([0.5, 1.0], 0.5)
     """
     check_whole("k", k, least=1)
-    if metric == "coverage":
-        raise SettingError("coverage is one value for all users and cannot be sliced by them.")
+    if metric in METRICS and metric not in ACCURACY:
+        raise SettingError(f"{metric} is not sliced by users; these are: {', '.join(ACCURACY)}.")
     names = checked_metrics([metric])
     check_matching_ids(model, "slice its figures", held_out=held_out, shown=shown)
     seed = seed_from(rng)

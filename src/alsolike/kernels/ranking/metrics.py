@@ -1,4 +1,4 @@
-"""Computes ranking metrics of lists, with ties averaged, and AUC of scores.
+"""Computes ranking metrics of lists, with ties averaged, and AUC and percentile rank of scores.
 
 Notation
 --------
@@ -29,6 +29,8 @@ References
    characteristic (ROC) curve", Radiology 143(1), 1982.
 .. [3] F. McSherry, M. Najork, "Computing information retrieval performance measures efficiently in
    the presence of tied scores", ECIR 2008.
+.. [4] Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit feedback datasets",
+   ICDM 2008, equation 8.
 """
 
 from typing import Any
@@ -192,27 +194,33 @@ def measure_lists(
 
 
 @kernel
-def measure_auc(
+def measure_order(
     S: Array,
     starts: Array,
     relevant: Array,
+    weights: Array,
     left_out_starts: Array,
     left_out: Array,
     out: Array,
 ) -> int:
-    """Fill `out` with the area under the ROC curve of each row of scores.
+    """Fill `out` with the AUC and the percentile rank of each row of scores.
 
-    It is the share of pairs of a relevant and another item in which the relevant one scores higher;
-    pairs of equal scores count one half [2]_. Without other items it is 0.5, as for a row of equal
-    scores.
+    AUC, the area under the ROC curve, is the share of pairs of a relevant and another item in which
+    the relevant one scores higher; pairs of equal scores count one half [2]_. Without other items
+    it is 0.5, as for a row of equal scores.
+
+    The percentile rank is the weighted mean, over the relevant items, of the share of all other
+    items that score higher; equal scores count one half [4]_. Without any it is 0.5.
 
     Parameters
     ----------
     S : float32, (n, n_items)
         Scores.
+    weights : float64, (n_relevant,)
+        Of the items of `relevant`, above 0.
     left_out_starts, left_out
         Items that take no part, in the same form as `starts` and `relevant`; none is relevant.
-    out : float64, (n,)
+    out : float64, (2, n)
 
     Returns
     -------
@@ -230,19 +238,25 @@ def measure_auc(
                     return row * n_items + item
         # Counting the whole line and subtracting what does not count needs no branch, so it runs
         # in vector instructions; a search of each item among the relevant ones would not.
-        half_wins = 0
-        for score in own:
-            half_wins += _half_wins(score, line) - _half_wins(score, own) - _half_wins(score, aside)
+        half_wins, ranked, total = 0, 0.0, 0.0
+        for place in range(len(own)):
+            score, weight = own[place], weights[starts[row] + place]
+            wins = _half_wins(score, line) - _half_wins(score, aside)
+            half_wins += wins - _half_wins(score, own)
+            ranked += weight * _share_above(wins, n_items - len(aside))
+            total += weight
         pairs = (n_items - len(own) - len(aside)) * len(own)
-        out[row] = 0.5 * half_wins / pairs if pairs else 0.5
+        out[0, row] = 0.5 * half_wins / pairs if pairs else 0.5
+        out[1, row] = ranked / total
     return -1
 
 
 @kernel
-def measure_product_auc(
+def measure_product_order(
     S: Array,
     starts: Array,
     relevant: Array,
+    weights: Array,
     left_out_starts: Array,
     left_out: Array,
     X: Array,
@@ -252,7 +266,7 @@ def measure_product_auc(
     reach: Array,
     out: Array,
 ) -> int:
-    """Fill `out` like `measure_auc`, for scores with rounding errors.
+    """Fill `out` like `measure_order`, for scores with rounding errors.
 
     Scores too close to a relevant item's are computed again by `alsolike.kernels.ranking.topk.dot`.
 
@@ -278,25 +292,25 @@ def measure_product_auc(
                 if np.isnan(line[item]):
                     return row * n_items + item
         _bound(line, margins[row], reach, low, high)
-        half_wins = 0
-        for item in own:
-            score = clipped_dot(x, Y[item], ceiling)
+        half_wins, ranked, total = 0, 0.0, 0.0
+        for place in range(len(own)):
+            score, weight = clipped_dot(x, Y[own[place]], ceiling), weights[starts[row] + place]
+            wins = 0
             for start in range(0, n_items, _CHUNK):
                 stop = min(start + _CHUNK, n_items)
                 below, up_to = _counts(score, low[start:stop], high[start:stop])
-                half_wins += 2 * below
+                wins += 2 * below
                 if up_to > below:
                     for other in range(start, stop):
                         if low[other] <= score <= high[other]:
-                            half_wins += _half_win(score, x, Y[other], ceiling)
-            for others in (own, aside):
-                for other in others:
-                    if high[other] < score:
-                        half_wins -= 2
-                    elif low[other] <= score:
-                        half_wins -= _half_win(score, x, Y[other], ceiling)
+                            wins += _half_win(score, x, Y[other], ceiling)
+            wins -= _half_wins_of(score, aside, low, high, x, Y, ceiling)
+            half_wins += wins - _half_wins_of(score, own, low, high, x, Y, ceiling)
+            ranked += weight * _share_above(wins, n_items - len(aside))
+            total += weight
         pairs = (n_items - len(own) - len(aside)) * len(own)
-        out[row] = 0.5 * half_wins / pairs if pairs else 0.5
+        out[0, row] = 0.5 * half_wins / pairs if pairs else 0.5
+        out[1, row] = ranked / total
     return -1
 
 
@@ -345,6 +359,26 @@ def _half_win(score: float, x: Array, y: Array, ceiling: float) -> int:
     """Return 2 where the score of an item is below `score`, 1 where it equals it, else 0."""
     other = clipped_dot(x, y, ceiling)
     return 2 if other < score else int(other == score)
+
+
+@part
+def _half_wins_of(
+    score: float, items: Array, low: Array, high: Array, x: Array, Y: Array, ceiling: float
+) -> int:
+    """Return the half wins of `score` over some items, whose scores lie from `low` to `high`."""
+    half_wins = 0
+    for item in items:
+        if high[item] < score:
+            half_wins += 2
+        elif low[item] <= score:
+            half_wins += _half_win(score, x, Y[item], ceiling)
+    return half_wins
+
+
+@part
+def _share_above(half_wins: int, n_listed: int) -> float:
+    """Return the share of the others above an item, from its half wins over all and itself."""
+    return 1.0 - 0.5 * (half_wins - 1) / (n_listed - 1) if n_listed > 1 else 0.5
 
 
 @part

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -185,6 +185,12 @@ class ALSConfig:
     [0.1, 10.0]
     """
 
+    added: ClassVar[Mapping[str, Any]] = {
+        "values": "given",
+        "value_scale": 1.0,
+        "value_length": 0.0,
+    }
+
     factors: int = 256
     regularization: float = 0.01
     user_regularization: float | None = None
@@ -272,7 +278,7 @@ class ALSConfig:
 
         Settings of earlier versions lack the newest ones: values were taken as they are.
         """
-        return cls(**known_settings(cls, {"values": "given", **settings}))
+        return cls(**known_settings(cls, {**cls.added, **settings}))
 
     @cached_property
     def _loss_part(self) -> LossConfig:

@@ -44,8 +44,9 @@ def to_peer(config: ALSConfig, peer: Peer) -> dict[str, Any]:
 
     Examples
     --------
-    >>> to_peer(ALSConfig(factors=40, regularization=0.1, alpha=50.0), "implicit")["alpha"]
-    1.0
+    >>> config = ALSConfig(confidence="linear", alpha=50.0, regularization_exponent=0)
+    >>> to_peer(config, "implicit")["regularization"]
+    0.01
     """
     if config.user_regularization is not None or config.item_regularization is not None:
         raise SettingError(f"{peer} has one regularization for both sides.")

@@ -77,11 +77,11 @@ class FeatureSource:
             )
         return cls(feature, Path(path), item)
 
-    def read(self, likes: Interactions) -> Features:
-        """Return the features of the items of a table of likes."""
+    def read(self, of: Interactions | FittedModel) -> Features:
+        """Return the features of the items of a table of likes or of a model."""
         if self.path is None:
-            return features_of_column(likes.catalogue, self.column, likes.items)
-        return read_features(self.path, self.item, self.column, likes.items)
+            return features_of_column(of.catalogue, self.column, of.items)
+        return read_features(self.path, self.item, self.column, of.items)
 
 
 def describe_features(features: Features) -> str:

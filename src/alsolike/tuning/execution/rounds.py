@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from alsolike.errors import DegenerateError, FitError
 from alsolike.models.registry import family_of
-from alsolike.models.settings import Config
+from alsolike.models.settings import Config, recorded_settings
 from alsolike.progress import Observer
 from alsolike.text import duration
 from alsolike.tuning.budget.budget import Budget, Deadline
@@ -256,7 +256,8 @@ class SearchRun:
     ) -> int:
         if not is_scored_at_sweeps(config):
             sweeps, thresholds = ONE_GO, {}
-        [entry] = self._ledger.enlist([config.to_settings()], sweeps=sweeps, thresholds=thresholds)
+        settings = recorded_settings(config)
+        [entry] = self._ledger.enlist([settings], sweeps=sweeps, thresholds=thresholds)
         self._configs.setdefault(entry, config)
         # A baseline may be chosen if the strategy proposes it, too.
         if role == "trial" or self._roles.get(entry) in (None, "baseline"):

@@ -11,6 +11,7 @@ from alsolike.evaluation.statistics.selection import Optimism
 from alsolike.models.registry import family_named
 from alsolike.tables import Table, wrapped
 from alsolike.text import counted
+from alsolike.tuning.leaderboard.families import FamilyComparison
 from alsolike.tuning.leaderboard.runs import DEAD, Role, model_name
 from alsolike.tuning.leaderboard.top_runs import failed, top_runs
 
@@ -166,6 +167,12 @@ class SearchResult:
         """The rows as a table, see `leaderboard_table`."""
         return leaderboard_table(self.rows, self.objective.interval)
 
+    @functools.cached_property
+    def families(self) -> FamilyComparison:
+        """The best run of each family that may be chosen, compared."""
+        above = "" if self.beaten_by is None else self.beaten_by.model
+        return FamilyComparison.of(self.rows, self.proposed_row, above)
+
     @property
     def choice(self) -> str:
         """Which runs tie, which of them is proposed, and how far to trust the best score."""
@@ -213,7 +220,7 @@ class SearchResult:
         also = {self.best_run, self.proposed_run}
         board = top_runs(self.leaderboard, score, measure, width, also=also, whole=_WHOLE)
         head = [f"Best on {self.objective}:", *self._shared_settings()]
-        below = [*failed(self.failures), self.choice]
+        below = [*failed(self.failures), self.choice, *filter(None, [str(self.families)])]
         above, below = ([wrapped(one, width, indent=2) for one in part] for part in (head, below))
         return "\n".join([*above, board, *below])
 
@@ -232,11 +239,14 @@ class SearchResult:
                 yield f"Shared by all {family} runs: {shared}; all other settings are defaults."
 
     def __str__(self) -> str:
-        return f"Best on {self.objective}:\n{self.leaderboard}\n{self.choice}"
+        text = f"Best on {self.objective}:\n{self.leaderboard}\n{self.choice}\n{self.families}"
+        return text.rstrip()
 
     def _repr_html_(self) -> str:
-        objective, choice = html.escape(str(self.objective)), html.escape(str(self.choice))
-        return f"<p>{objective}</p>{self.leaderboard._repr_html_()}<p>{choice}</p>"
+        objective, choice, families = (
+            html.escape(str(one)) for one in (self.objective, self.choice, self.families)
+        )
+        return f"<p>{objective}</p>{self.leaderboard._repr_html_()}<p>{choice} {families}</p>"
 
 
 def leaderboard_table(rows: Sequence[LeaderboardRow], interval: Sequence[str]) -> Table:

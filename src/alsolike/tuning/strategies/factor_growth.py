@@ -86,8 +86,8 @@ class FactorGrowth(Ending):
         found = [Trial(config, sweeps[-1]) for config in self.configs]
         stage, stages = list(self.configs), 1
         while stage and 2 * factors_of(stage[0]) <= self.most:
-            count = self._kept_of(stages) + len(self.neighbours)
-            stage = [_doubled(one) for one in evenly(stage, min(count, len(stage)))]
+            count = min(self._kept_of(stages), len(stage)) + len(self.neighbours)
+            stage = [_doubled(one) for one in evenly(stage, count)]
             found += [Trial(one, sweeps[-1]) for one in stage]
             stages += 1
         return found
