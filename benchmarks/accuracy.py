@@ -107,7 +107,9 @@ def print_gains(data: Interactions) -> float:
     }
     for name, limits in ways.items():
         parts = [
-            errors(data, drawn_items(data, f), hu2008(factors=f, alpha=a, regularization=lam), limits)
+            errors(
+                data, drawn_items(data, f), hu2008(factors=f, alpha=a, regularization=lam), limits
+            )
             for f, a, lam in itertools.product(FACTORS, ALPHAS, LAMBDAS)
         ]
         gains, lost = np.concatenate(parts).T

@@ -4,9 +4,9 @@ Run as ``python benchmarks/training.py [--data article,gowalla,synthetic] [--fac
 [--solvers exact,cg] [--tasks sweep,loss] [--loss linear|additive] [--other SRC]``. A solver may be
 followed by settings to be switched on, as in exact+momentum. The objective is the same for all:
 confidence 1 + alpha * d, one lambda, unscaled (alsolike.models.als.interop); or with ``--loss
-additive`` that of lists with many factors, which only irspack has, too: alpha 1, weight of unobserved
-cells .005, and lambda .01 times the row's weights. ``--other`` names the src folder of another
-checkout of alsolike, whose sweeps are timed in turns with ours, in a process of its own.
+additive`` that of lists with many factors, which only irspack has, too: alpha 1, weight of
+unobserved cells .005, and lambda .01 times the row's weights. ``--other`` names the src folder of
+another checkout of alsolike, whose sweeps are timed in turns with ours, in a process of its own.
 
 ``sweep``: one more sweep, from the factors that a contender's own last one left, without setting
 up. ``time to loss``: a whole training from the matrix in memory, with setting up, of as many sweeps
@@ -370,6 +370,10 @@ class Elsewhere(Contender):
         print(file=self.process.stdin, flush=True)
         return float(self.process.stdout.readline())  # type: ignore[union-attr]
 
+    def end(self) -> None:
+        """Let the process end."""
+        self.process.communicate()
+
 
 LIBRARIES: dict[str, Callable[..., Contender]] = {
     "alsolike": Ours,
@@ -436,6 +440,9 @@ def sweep_rows(
     for one in entrants.values():
         one.begin()
     taken = take_turns({name: one.sweep for name, one in entrants.items()}, asked.turns)
+    for one in entrants.values():
+        if isinstance(one, Elsewhere):
+            one.end()
     for name, seconds in taken.items():
         exact = name.endswith(("exact", "cholesky"))
         work = flops(entrants[name].likes, stored[1]) if exact else None

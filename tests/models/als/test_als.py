@@ -66,9 +66,7 @@ ADDITIVE = {"confidence": "additive", "alpha": 1.0, "unobserved_weight": 0.005, 
 
 @pytest.mark.parametrize("factors", [60, 264, 512])
 @pytest.mark.parametrize("regularization", [0.01, 1e-4])
-def test_many_factors_and_rows_of_all_lengths_equal_dense_normal_equations(
-    factors, regularization
-):
+def test_many_factors_and_rows_of_all_lengths_equal_dense_normal_equations(factors, regularization):
     rng = np.random.default_rng(3)
     lengths = [*range(1, 10), 15, 16, 17, 31, 33, 40, 63, 64, 65, 66, 70, 127, 200, 300, 520, 600]
     values = np.zeros((len(lengths), 600))

@@ -166,7 +166,7 @@ class Code:
         """Return a vector with the sum of the lanes of as many vectors as lanes."""
         step = 1
         while step < self.lanes:
-            # Lanes without the bit of `step` add up the first of two vectors, those with it the other.
+            # Lanes without the bit of `step` add up one of two vectors, those with it the other.
             places = range(self.lanes)
             low = [lane + (self.lanes - step if lane & step else 0) for lane in places]
             high = [lane + (self.lanes if lane & step else step) for lane in places]

@@ -75,8 +75,8 @@ def turn(factors: Floats, strips: Floats, out: Floats) -> None:
     ----------
     factors : float32, (n, f), f a multiple of 8
     strips : float64 or float32, (f * f,)
-        The basis, (f, f): each strip of at most `STRIP` columns in C order, one after the other. Its
-        type is that of the sums.
+        The basis, (f, f): strips of at most `STRIP` columns one after the other, each in C order.
+        Its type is that of the sums.
     out : float32, (n, at most f)
         Receives the first columns, rounded once.
     """

@@ -351,6 +351,4 @@ def _multiply(
     keep, plus = panel.dtype.type(min(before, 1)), panel.dtype.type(1)
     for i in range(0, wide, LANES):
         place, width = i * (stride + 1), wide - i
-        add_product(
-            panel, i, wide, panel, i, wide, count, system, place, stride, width, keep, plus
-        )
+        add_product(panel, i, wide, panel, i, wide, count, system, place, stride, width, keep, plus)

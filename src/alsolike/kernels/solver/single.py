@@ -77,9 +77,9 @@ def solve_single(
     for number in range(rows.shape[0]):
         row, ahead = rows[number], rows[min(number + 1, rows.shape[0] - 1)]
         if not _solve_one(
-            row, ahead, indptr, indices, amounts, weighing, Z, dense, regularization, easy, most, w, r, S,
-            terms, scale, places, roots, lines, panel, system, right, inverse, t, fine_scale, fine,
-            fine_t, out,
+            row, ahead, indptr, indices, amounts, weighing, Z, dense, regularization, easy, most,
+            w, r, S, terms, scale, places, roots, lines, panel, system, right, inverse, t,
+            fine_scale, fine, fine_t, out,
         ):  # fmt: skip
             left[n_left] = row
             n_left += 1

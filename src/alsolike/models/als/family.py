@@ -69,7 +69,12 @@ class ALSFamily(Family):
         users, items = 4 * f * train.n_users, 4 * f * train.n_items
         factors = 3 * users + items if config.momentum else users + items
         rows = min(threads * 8192, max(train.n_users, train.n_items))
-        return self.held(data, config) + factors + threads * (16 * f * f + 2048 * f + (1 << 19)) + 8 * f * rows
+        return (
+            self.held(data, config)
+            + factors
+            + threads * (16 * f * f + 2048 * f + (1 << 19))
+            + 8 * f * rows
+        )
 
     def held(self, data: TrainingData, config: ALSConfig) -> int:
         """Return the bytes held between sweeps: amounts, and three numbers a row."""
