@@ -40,7 +40,7 @@ FLOAT32_GAIN = 128.0
 REFINED_GAIN = 2.0**16
 # From so many factors on, the other side's Gramian and basis are computed in float32 if the dense
 # part of all systems has eigenvalues that differ by at most this factor (benchmarks/accuracy.py).
-MANY, FLOAT32_SPREAD = 256, 1e4
+MANY, FLOAT32_SPREAD = 256, 1e3
 
 
 @dataclass(frozen=True, eq=False)
