@@ -26,7 +26,10 @@ STEPS, TURNS = 200_000, 7
 def add_up(panel: Any, sums: Any, width: int, steps: int, one: Any) -> None:
     """Add the product of a panel's first eight and its next columns to a tile, again and again."""
     for _ in range(steps):
-        add_product(panel, 0, 8, panel.shape[1], panel.shape[0], sums, 0, width, width, one, one)
+        add_product(
+            panel, 0, panel.shape[1], panel, 8, panel.shape[1], panel.shape[0], sums, 0, width,
+            width, one, one,
+        )  # fmt: skip
 
 
 def of_tiles(kind: type[np.floating[Any]], width: int, threads: int) -> float:

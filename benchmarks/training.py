@@ -1,9 +1,12 @@
 """Seconds per sweep of both sides, and seconds until the loss is reached, beside the peers.
 
 Run as ``python benchmarks/training.py [--data article,gowalla,synthetic] [--factors 40,128]
-[--solvers exact,cg] [--tasks sweep,loss]``. A solver may be followed by settings to be switched on,
-as in exact+momentum. The objective is the same for all: confidence 1 + alpha * d, one lambda,
-unscaled (alsolike.models.als.interop).
+[--solvers exact,cg] [--tasks sweep,loss] [--loss linear|additive] [--other SRC]``. A solver may be
+followed by settings to be switched on, as in exact+momentum. The objective is the same for all:
+confidence 1 + alpha * d, one lambda, unscaled (alsolike.models.als.interop); or with ``--loss
+additive`` that of lists with many factors, which only irspack has, too: alpha 1, weight of
+unobserved cells .005, and lambda .01 times the row's weights. ``--other`` names the src folder of
+another checkout of alsolike, whose sweeps are timed in turns with ours, in a process of its own.
 
 ``sweep``: one more sweep, from the factors that a contender's own last one left, without setting
 up. ``time to loss``: a whole training from the matrix in memory, with setting up, of as many sweeps
@@ -23,6 +26,8 @@ interactions; 300x200x6000 is a made-up table of that size.
 import argparse
 import functools
 import math
+import os
+import subprocess
 import sys
 import tempfile
 import typing
@@ -59,10 +64,19 @@ from alsolike.models.als.interop import peer_values, to_peer
 from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import fit, iterate, loss
 
-BASE = hu2008()
+LOSSES = {
+    "linear": hu2008(),
+    "additive": hu2008(
+        confidence="additive",
+        alpha=1.0,
+        unobserved_weight=0.005,
+        regularization=0.01,
+        regularization_exponent=1.0,
+    ),
+}
 SOLVERS = typing.get_args(typing.get_type_hints(ALSConfig)["solver"])
 OURS = (*SOLVERS, *(f"{solver}+momentum" for solver in SOLVERS))
-FACTORS = "10,20,40,64,80,120,128,256"
+FACTORS = "10,20,40,64,80,120,128,256,512,1024,2048"
 MARGIN = 1.001  # of the loss to be reached
 OPEN_END = 1_000_000  # sweeps of a training that is stopped from outside
 PEERS = (
@@ -331,11 +345,42 @@ class Cmfrec(Contender):
             return seconds_of(lambda: self.peer.fit(self.matrix))
 
 
+class Elsewhere(Contender):
+    """Another checkout of alsolike, in a process of its own that does a sweep when asked to."""
+
+    name = "other"
+
+    @property
+    def settings(self) -> str:
+        return "as alsolike"
+
+    def start(self, source: str, *given: object) -> None:
+        """Say where the checkout is, and how the process is started."""
+        self.command = [sys.executable, sys.argv[0], "--alone", "alsolike exact", "--each"]
+        self.command += [*map(str, given)]
+        self.environment = os.environ | {"PYTHONPATH": source}
+
+    def begin(self) -> None:
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            self.command, env=self.environment, stdin=pipe, stdout=pipe, text=True
+        )
+
+    def go_on(self) -> float:
+        print(file=self.process.stdin, flush=True)
+        return float(self.process.stdout.readline())  # type: ignore[union-attr]
+
+    def end(self) -> None:
+        """Let the process end."""
+        self.process.communicate()
+
+
 LIBRARIES: dict[str, Callable[..., Contender]] = {
     "alsolike": Ours,
     "implicit": Implicit,
     "irspack": Irspack,
     "cmfrec": Cmfrec,
+    "other": Elsewhere,
 }
 
 
@@ -343,13 +388,35 @@ def names_of(asked: argparse.Namespace) -> list[str]:
     """Return who takes part, as "library solver"."""
     ours = [f"alsolike {solver}" for solver in listed(asked.solvers)]
     wanted = [(name, solver) for name, solver in PEERS if solver in listed(asked.peer_solvers)]
-    return ours + [f"{name} {solver}" for name, solver in wanted if peer(name, asked) is not None]
+    if asked.loss == "additive":
+        wanted = [(name, solver) for name, solver in wanted if name == "irspack"]
+    peers = [f"{name} {solver}" for name, solver in wanted if peer(name, asked) is not None]
+    return ours + ["other exact"] * bool(asked.other) + peers
 
 
-def contender(name: str, likes: Interactions, factors: int, threads: int) -> Contender:
+def contender(name: str, likes: Interactions, factors: int, asked: argparse.Namespace) -> Contender:
     """Return the contender of that name."""
     library, solver = name.split()
-    return LIBRARIES[library](likes, replace(BASE, factors=factors), solver, threads)
+    config = replace(LOSSES[asked.loss], factors=factors)
+    return LIBRARIES[library](likes, config, solver, asked.threads)
+
+
+def started(
+    names: list[str], likes: Interactions, asked: argparse.Namespace, stored: tuple[Path, int]
+) -> dict[str, Contender]:
+    """Return the contenders of these names, on a table that is also stored in a folder."""
+    found = {name: contender(name, likes, stored[1], asked) for name in names}
+    for one in found.values():
+        if isinstance(one, Elsewhere):
+            one.start(asked.other, *of_process(asked, *stored))
+    return found
+
+
+def of_process(asked: argparse.Namespace, folder: Path, factors: int) -> tuple[object, ...]:
+    """Return the arguments of a process with one contender."""
+    return (
+        "--stored", folder, "--factors", factors, "--threads", asked.threads, "--loss", asked.loss,
+    )  # fmt: skip
 
 
 def flops(likes: Interactions, factors: int) -> float:
@@ -373,10 +440,14 @@ def sweep_rows(
     for one in entrants.values():
         one.begin()
     taken = take_turns({name: one.sweep for name, one in entrants.items()}, asked.turns)
+    for one in entrants.values():
+        if isinstance(one, Elsewhere):
+            one.end()
     for name, seconds in taken.items():
         exact = name.endswith(("exact", "cholesky"))
         work = flops(entrants[name].likes, stored[1]) if exact else None
-        peak = None if asked.no_memory else peak_of(name, asked, *stored)
+        is_ours = not isinstance(entrants[name], Elsewhere)
+        peak = peak_of(name, asked, *stored) if is_ours and not asked.no_memory else None
         yield Row("sweep", name, seconds, work, peak)
 
 
@@ -424,15 +495,21 @@ def exact_loss(one: Contender) -> float:
 
 def peak_of(name: str, asked: argparse.Namespace, folder: Path, factors: int) -> float | None:
     """Return the peak memory of two sweeps of one contender in a process of its own."""
-    where = ("--stored", folder, "--factors", factors, "--threads", asked.threads)
-    return peak_alone("--alone", name, *where)
+    return peak_alone("--alone", name, *of_process(asked, folder, factors))
 
 
 def alone(asked: argparse.Namespace) -> int:
-    """Do two sweeps of one contender and print this process's peak memory."""
+    """Do two sweeps of one contender and print this process's peak memory.
+
+    Or do one for each line of input, and print its seconds.
+    """
     likes = stored_table(asked.stored, "likes")
-    one = contender(asked.alone, likes, int(asked.factors), asked.threads)
+    one = contender(asked.alone, likes, int(asked.factors), asked)
     one.begin()
+    if asked.each:
+        for _ in sys.stdin:
+            print(one.go_on(), flush=True)
+        return 0
     one.go_on()
     one.go_on()
     print(own_peak())
@@ -445,14 +522,13 @@ def compare(report: Report, asked: argparse.Namespace, data: str, likes: Interac
         store(Path(folder), likes=likes.user_items)
         for factors in map(int, listed(asked.factors)):
             rate = product_rate(asked.threads)
-            entrants = {
-                name: contender(name, likes, factors, asked.threads) for name in names_of(asked)
-            }
+            entrants = started(names_of(asked), likes, asked, (Path(folder), factors))
             rows: list[Row] = []
             if "sweep" in listed(asked.tasks):
                 rows += sweep_rows(entrants, asked, (Path(folder), factors))
             if "loss" in listed(asked.tasks):
-                rows += loss_rows(entrants, asked)
+                ours = {n: o for n, o in entrants.items() if not isinstance(o, Elsewhere)}
+                rows += loss_rows(ours, asked)
             work = flops(likes, factors) / 1e9
             report.section(
                 f"{data}: {likes!r}; {factors} factors, an exact sweep {work:.1f} GFLOP at least",
@@ -473,6 +549,9 @@ def main() -> int:
     parser.add_argument("--solvers", default=",".join(OURS), help="ours, as exact,exact+momentum")
     parser.add_argument("--peer-solvers", default="cholesky,cg,ialspp", help="the peers' own")
     parser.add_argument("--tasks", default="sweep,loss")
+    parser.add_argument("--loss", default="linear", choices=LOSSES)
+    parser.add_argument("--other", help="src folder of another checkout, for exact sweeps")
+    parser.add_argument("--each", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--goal-sweeps", type=int, default=30, help="exact sweeps of the goal")
     parser.add_argument("--most-sweeps", type=int, default=60, help="before a contender gives up")
     asked = parser.parse_args()

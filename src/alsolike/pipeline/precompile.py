@@ -30,6 +30,7 @@ from alsolike.kernels.ranking.topk import scan_block
 from alsolike.kernels.solver.batch import SMALL, solve_small
 from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.config import ALSConfig, SolverConfig
+from alsolike.models.als.gramian_basis import gramian, turned
 from alsolike.models.als.half_sweep import Side, solve_side
 from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import fit
@@ -154,6 +155,8 @@ def _short_rows_and_lists() -> None:
 def _long_rows_and_measures() -> None:
     """Use the kernels that solve long rows and that measure lists."""
     _solve_users(_full(SMALL + 8), factors=SMALL + 8)
+    items = np.eye(8, dtype=np.float32)
+    turned(items, gramian(items, _ENGINE, in_float32=True), _ENGINE, in_float32=True)
     _measures()
     likes = _full(4)
     mean_squared_error(_untrained(likes), likes, engine=_ENGINE)

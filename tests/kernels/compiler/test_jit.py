@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from alsolike.kernels.compiler import cache, jit, linking
-from alsolike.kernels.solver.dense import add_gramian
+from alsolike.kernels.solver.dense import GRAMIAN_ROWS, STRIP, add_gramian
 
 PACKAGE = Path(jit.__file__).resolve().parents[2]
 
@@ -262,9 +262,10 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     import alsolike.kernels.compiler.jit
     setattr(holder, name, held)
-    from alsolike.kernels.solver.dense import add_gramian
-    total = np.zeros((16, 16))
-    add_gramian(np.sin(np.arange(1600, dtype=np.float32)).reshape(100, 16), total)
+    from alsolike.kernels.solver.dense import GRAMIAN_ROWS, STRIP, add_gramian
+    total = np.zeros((16, STRIP))
+    factors = np.sin(np.arange(1600, dtype=np.float32)).reshape(100, 16)
+    add_gramian(factors, np.empty(16 * GRAMIAN_ROWS), total)
 print(total.tobytes().hex())
 print(*(one.message for one in caught), sep="\\n")
 """
@@ -285,8 +286,9 @@ def gramian_without(holder: str, name: str, folder: Path) -> tuple[bytes, list[s
 
 @pytest.fixture(scope="module")
 def usual() -> bytes:
-    total = np.zeros((16, 16))
-    add_gramian(np.sin(np.arange(1600, dtype=np.float32)).reshape(100, 16), total)
+    total = np.zeros((16, STRIP))
+    factors = np.sin(np.arange(1600, dtype=np.float32)).reshape(100, 16)
+    add_gramian(factors, np.empty(16 * GRAMIAN_ROWS), total)
     return total.tobytes()
 
 

@@ -22,7 +22,8 @@ TYPES = [np.float32, np.float64]
 
 @njit
 def product(A, i, j, count, C, c, width, keep, sign):
-    add_product(A, i, j, A.shape[1], count, C, c, C.shape[1], width, keep, sign)
+    stride = A.shape[1]
+    add_product(A, i, stride, A, j, stride, count, C, c, C.shape[1], width, keep, sign)
 
 
 @njit

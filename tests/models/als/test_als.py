@@ -30,8 +30,10 @@ ONE = LocalEngine(1)
 def solve_users(likes, items, config, **chunks):
     """Run one half-sweep over the users; return scores over all items, float64."""
     side = half_sweep.Side.of(likes.user_items, config.loss_config, "user", likes.users, **chunks)
-    values, basis = gramian_basis.eigenbasis(gramian_basis.gramian(items, ONE), ONE)
-    turned = gramian_basis.turned(items, basis, ONE)
+    single = half_sweep.float32_basis(side, items, config.loss_config, ONE)
+    gramian = gramian_basis.gramian(items, ONE, in_float32=single)
+    values, basis = gramian_basis.eigenbasis(gramian, ONE)
+    turned = gramian_basis.turned(items, basis, ONE, in_float32=single)
     out = np.zeros((likes.n_users, config.factors), dtype=np.float32)
     half_sweep.solve_side(side, turned, values, out, config.loss_config, config.solver_config, ONE)
     return out.astype(np.float64) @ turned.T.astype(np.float64)
@@ -57,6 +59,44 @@ def test_half_sweep_equals_dense_normal_equations(wide, factors, alpha, regulari
     solved = oracle.solve_rows(dense(wide), items.astype(np.float64), config, regularization)
     expected = solved @ items.T.astype(np.float64)
     assert worst_row_error(solve_users(wide, items, config), expected) < 1e-5
+
+
+ADDITIVE = {"confidence": "additive", "alpha": 1.0, "unobserved_weight": 0.005, "values": "binary"}
+
+
+@pytest.mark.parametrize("factors", [60, 264, 512])
+@pytest.mark.parametrize("regularization", [1.0, 0.1, 1e-3])
+def test_many_factors_and_rows_of_all_lengths_equal_dense_normal_equations(factors, regularization):
+    rng = np.random.default_rng(3)
+    lengths = [*range(1, 10), 15, 16, 17, 31, 33, 40, 63, 64, 65, 66, 70, 127, 200, 300, 520, 600]
+    values = np.zeros((len(lengths), 600))
+    for row, length in enumerate(lengths):
+        values[row, rng.choice(600, length, replace=False)] = 1
+    likes = Interactions.from_matrix(sp.csr_array(values), users=[f"{n:03}" for n in lengths])
+    config = ALSConfig(
+        factors=factors, regularization=regularization, regularization_exponent=1.0, **ADDITIVE
+    )
+    basis = np.linalg.qr(rng.standard_normal((factors, factors)))[0]
+    uneven = rng.standard_normal((likes.n_items, factors)) * np.logspace(0, -2, factors)
+    items = (uneven @ basis).astype(np.float32)
+    side = half_sweep.Side.of(likes.user_items, config.loss_config, "user", likes.users)
+    is_single = half_sweep.float32_basis(side, items, config.loss_config, ONE)
+    assert is_single == (factors >= half_sweep.MANY and regularization >= 0.1)
+    solved = oracle.solve_rows(dense(likes), items.astype(np.float64), config, regularization)
+    expected = solved @ items.T.astype(np.float64)
+    assert worst_row_error(solve_users(likes, items, config), expected) < 1e-5
+    assert worst_row_error(solve_users(likes, items, config, n_chunks=1), expected) < 1e-5
+
+
+def test_a_basis_is_in_float64_where_regularization_is_too_small_for_float32():
+    likes = make_likes(40, 300)
+    items = np.random.default_rng(1).standard_normal((300, 256)).astype(np.float32)
+    for regularization, is_single in ((1.0, True), (1e-3, False), (0.0, False)):
+        config = ALSConfig(
+            factors=256, regularization=regularization, regularization_exponent=0.0, **ADDITIVE
+        )
+        side = half_sweep.Side.of(likes.user_items, config.loss_config, "user", likes.users)
+        assert half_sweep.float32_basis(side, items, config.loss_config, ONE) == is_single
 
 
 def test_a_lane_whose_first_row_was_left_over_solves_its_next_one():
@@ -197,8 +237,11 @@ def test_gradient_of_the_side_just_solved_vanishes(wide):
 
 def test_the_same_bytes_for_any_number_of_threads_and_chunks():
     likes = make_likes(700, 300, counts=True)
-    for solver, factors, momentum in itertools.product(("exact", "cg"), (24, 130), (False, True)):
-        config = classic(factors=factors, iterations=3, solver=solver, momentum=momentum)
+    for solver, factors, momentum in itertools.product(
+        ("exact", "cg"), (24, 130, 264), (False, True)
+    ):
+        some = ADDITIVE | {"iterations": 2} if factors > 200 else {"iterations": 3}
+        config = classic(factors=factors, solver=solver, momentum=momentum, **some)
         first = als.fit(likes, config, engine=LocalEngine(1))
         for threads in (2, 4):
             again = als.fit(likes, config, engine=LocalEngine(threads))
@@ -210,8 +253,10 @@ def test_the_same_bytes_for_any_number_of_threads_and_chunks():
 
 
 @pytest.mark.parametrize("momentum", [False, True])
-def test_folding_in_a_training_user_gives_the_stored_bytes(wide, momentum):
-    config = classic(factors=30, alpha=25.0, iterations=3, momentum=momentum)
+@pytest.mark.parametrize("factors", [30, 264])
+def test_folding_in_a_training_user_gives_the_stored_bytes(wide, momentum, factors):
+    some = ADDITIVE if factors > 200 else {"alpha": 25.0}
+    config = classic(factors=factors, iterations=3, momentum=momentum, **some)
     model = als.fit(wide, config)
     assert als.fold_in(model, wide).tobytes() == model.user_factors.tobytes()
     some = wide.user_items[[5, 99, 3]]

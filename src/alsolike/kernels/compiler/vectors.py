@@ -162,6 +162,21 @@ class Code:
             half //= 2
         return self.number_in(vector, 0)
 
+    def totals(self, vectors: list[Any]) -> Any:
+        """Return a vector with the sum of the lanes of as many vectors as lanes."""
+        step = 1
+        while step < self.lanes:
+            # Lanes without the bit of `step` add up one of two vectors, those with it the other.
+            places = range(self.lanes)
+            low = [lane + (self.lanes - step if lane & step else 0) for lane in places]
+            high = [lane + (self.lanes if lane & step else step) for lane in places]
+            vectors = [
+                self.add(self.mix(a, b, low), self.mix(a, b, high))
+                for a, b in zip(vectors[::2], vectors[1::2], strict=True)
+            ]
+            step *= 2
+        return vectors[0]
+
     def accumulators(self, vectors: list[Any]) -> list[Any]:
         """Return variables for vectors, which LLVM keeps in registers."""
         places = []
@@ -171,6 +186,14 @@ class Code:
             self.builder.store(vector, place)
             places.append(place)
         return places
+
+
+def prefetch(builder: ir.IRBuilder, address: Any) -> None:
+    """Generate a prefetch of the cache line at an address: for reading, into all levels."""
+    byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+    function = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.bitcast(address, byte), flag(0), flag(3), flag(1)])
 
 
 @intrinsic
@@ -194,12 +217,7 @@ def fetch(typingctx: Any, Z: Any, place: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         code = Code(context, builder, signature.args[0])
-        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        prefetch = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        address = code.at(code.start(signature.args[0], args[0]), args[1])
-        # For reading, into all levels, as data.
-        builder.call(prefetch, [builder.bitcast(address, byte), flag(0), flag(3), flag(1)])
+        prefetch(builder, code.at(code.start(signature.args[0], args[0]), args[1]))
         return context.get_dummy_value()
 
     return types.void(Z, types.int64), emit
@@ -322,21 +340,21 @@ def dot_rows(typingctx: Any, Z: Any, rows: Any, first: Any, y: Any, count: Any, 
 
 
 @intrinsic
-def add_rows(typingctx: Any, Z: Any, rows: Any, first: Any, weights: Any, begin: Any, count: Any,
-             y: Any) -> Any:  # fmt: skip
+def add_rows(typingctx: Any, Z: Any, rows: Any, first: Any, weights: Any, begin: Any, length: Any,
+             count: Any, y: Any) -> Any:  # fmt: skip
     """Add ``weights[begin + l] * Z[rows[first + l], :count]`` for eight l to ``y[:count]``.
 
-    `count` is a multiple of 8, and the rows of Z are `count` numbers long.
+    `count` is a multiple of 8, and the rows of Z are `length` numbers long.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = signature.args[6]
+        kind = signature.args[7]
         code = Code(context, builder, kind)
-        weights, count = code.at(code.start(signature.args[3], args[3]), args[4]), args[5]
-        y = code.start(kind, args[6])
-        starts = _row_starts(code, signature.args, args, args[2], count)
+        weights, length = code.at(code.start(signature.args[3], args[3]), args[4]), args[5]
+        y = code.start(kind, args[7])
+        starts = _row_starts(code, signature.args, args, args[2], length)
         numbers = [builder.load(code.at(weights, _INT(k))) for k in range(LANES)]
-        for lanes, place in strips(builder, count, widths(context, kind)):
+        for lanes, place in strips(builder, args[6], widths(context, kind)):
             code = Code(context, builder, kind, lanes)
             source = Code(context, builder, signature.args[0], lanes)
             total = code.load(code.at(y, place))
@@ -347,7 +365,7 @@ def add_rows(typingctx: Any, Z: Any, rows: Any, first: Any, weights: Any, begin:
         return context.get_dummy_value()
 
     whole = types.int64
-    return types.void(Z, rows, whole, weights, whole, whole, y), emit
+    return types.void(Z, rows, whole, weights, whole, whole, whole, y), emit
 
 
 def _row_starts(code: Code, kinds: Any, args: Any, first: Any, length: Any) -> list[Any]:

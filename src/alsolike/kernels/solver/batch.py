@@ -16,6 +16,7 @@ from alsolike.kernels.solver.rows import (
     PANEL,
     fetch_rows,
     finish,
+    row_length,
     set_scale,
     set_up,
     trace_of,
@@ -31,7 +32,6 @@ Flags = npt.NDArray[np.bool_]
 SMALL = 64
 # Up to so many factors, all systems are f x f: smaller n x n ones would save nothing.
 FEW = 24
-_ROOM = max(SMALL, PANEL)
 
 
 @fast_kernel
@@ -83,9 +83,10 @@ def solve_small(
     w, r = np.empty(longest, dtype=np.float32), np.empty(longest, dtype=np.float32)
     # No lambda is NaN: each lane sets its scale when it first solves a row, lambda 0 included.
     scales, known = np.empty((LANES, f), dtype=np.float32), np.empty(LANES)
-    places = np.empty((LANES, _ROOM), dtype=np.int64)
-    roots, right = np.empty((LANES, _ROOM), dtype=np.float32), np.empty(_ROOM, dtype=np.float32)
-    panel, t = np.empty(_ROOM * PANEL, dtype=np.float32), np.empty(f, dtype=np.float32)
+    places, lines = np.empty(PANEL, dtype=np.int64), np.arange(widest)
+    roots, right = np.empty(PANEL, dtype=np.float32), np.empty(SMALL, dtype=np.float32)
+    room = max(PANEL * SMALL, widest * row_length(f)) if f > FEW else 0
+    panels, t = np.empty((LANES, room), np.float32), np.empty(row_length(f), dtype=np.float32)
     systems = np.empty(LANES * _area(widest), dtype=np.float32)
     A = np.empty(((widest + 2) * widest + LANES) * LANES, dtype=np.float32)
     v = np.empty(widest * LANES, dtype=np.float32)
@@ -94,7 +95,8 @@ def solve_small(
     for begin in range(0, count, LANES):
         n_left = _solve_eight(
             begin, rows, indptr, indices, amounts, weighing, Z, dense, regularization, most, w, r,
-            scales, known, places, roots, right, panel, t, systems, A, v, solved, out, left, n_left,
+            scales, known, places, lines, roots, right, panels, t, systems, A, v, solved, out, left,
+            n_left,
         )  # fmt: skip
     return n_left
 
@@ -116,9 +118,10 @@ def _solve_eight(
     scales: Floats,
     known: Floats,
     places: Ints,
+    lines: Ints,
     roots: Floats,
     right: Floats,
-    panel: Floats,
+    panels: Floats,
     t: Floats,
     systems: Floats,
     A: Floats,
@@ -143,8 +146,8 @@ def _solve_eight(
         fetch(indices, far + 15)
         fetch(amounts, far)
         fetch(amounts, far + 15)
-        ahead = rows[min(begin + lane + 2, count - 1)]
-        fetch_rows(Z, indices, indptr[ahead], indptr[ahead + 1])
+        ahead = rows[min(begin + lane + 1 + (f <= FEW), count - 1)]
+        following = indices[indptr[ahead] : indptr[ahead + 1]]
         solved[lane] = weigh(amounts[start:end], weighing, w, r) >= 0
         if not solved[lane]:
             continue
@@ -153,11 +156,12 @@ def _solve_eight(
             set_scale(dense, known[lane], scales[lane])
         S, scale, system = indices[start:end], scales[lane], systems[lane * _area(wide) :]
         if f <= FEW:
+            fetch_rows(Z, following)
             multiply_gathered(Z, S, w, r, end - start, f, scale, system, wide, right)
             gain = trace_of(system, f, wide)
         else:
             gain = set_up(
-                S, w, r, Z, scale, wide, places[lane], roots[lane], panel, system, wide,
+                S, w, r, Z, scale, wide, following, places, roots, panels[lane], system, wide,
                 right[:wide],
             )  # fmt: skip
         solved[lane] = gain <= most
@@ -174,7 +178,7 @@ def _solve_eight(
         right[size:] = 0
         if solved[lane]:
             scale = scales[lane]
-            solved[lane] = finish(n, right, Z, scale, places[lane], roots[lane], t, out[row])
+            solved[lane] = finish(n, right, panels[lane], scale, lines, t, out[row])
         if not solved[lane]:
             left[n_left] = row
             n_left += 1

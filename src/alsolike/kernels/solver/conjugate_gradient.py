@@ -162,7 +162,7 @@ def _pulled(
         dot_rows(Z, S, i, work, f, few, 0)
         for lane in range(8):
             few[lane] = pull * r[i + lane] - w[i + lane] * few[lane]
-        add_rows(Z, S, i, few, 0, f, out)
+        add_rows(Z, S, i, few, 0, f, f, out)
     for k in range(f):
         out[k] *= scale[k]
 

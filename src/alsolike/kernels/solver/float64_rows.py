@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from alsolike.kernels.compiler.jit import fast_kernel, fast_part
 from alsolike.kernels.compiler.vectors import copy_scaled, stay_apart
-from alsolike.kernels.solver.rows import PANEL, finish, set_scale, set_up, solve_in_tiles, weigh
+from alsolike.kernels.solver.rows import (
+    PANEL,
+    finish,
+    row_length,
+    set_scale,
+    set_up,
+    solve_in_tiles,
+    weigh,
+)
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -40,11 +48,14 @@ def solve_hard(
     int
         -1, or the first row whose system is not positive definite.
     """
-    f = Z.shape[1]
-    room = max(f, PANEL)
-    panel, system = np.empty(room * PANEL), np.empty(f * (f + 8))
-    scale, right, t, z, inverse = np.empty(f), np.empty(f), np.empty(f), np.empty(f), np.empty(f)
-    places, roots = np.empty(room, dtype=np.int64), np.empty(room)
+    f, longest = Z.shape[1], 0
+    for number in range(rows.shape[0]):
+        longest = max(longest, indptr[rows[number] + 1] - indptr[rows[number]])
+    length, widest = row_length(f), (min(longest, f) + 7) // 8 * 8
+    panel, system = np.empty(max(PANEL * f, widest * length)), np.empty(f * (f + 8))
+    scale, right, t = np.empty(f), np.empty(f), np.empty(length)
+    z, inverse, lines = np.empty(f), np.empty(f), np.arange(widest)
+    places, roots = np.empty(PANEL, dtype=np.int64), np.empty(PANEL)
     for number in range(rows.shape[0]):
         row = rows[number]
         start, end = indptr[row], indptr[row + 1]
@@ -58,9 +69,11 @@ def solve_hard(
         else:
             size = S.shape[0]
             wide = (min(size, f) + 7) // 8 * 8
-            set_up(S, w, r, Z, scale, wide, places, roots, panel, system, wide + 8, right[:wide])
+            set_up(
+                S, w, r, Z, scale, wide, S[:0], places, roots, panel, system, wide + 8, right[:wide]
+            )
             solved = solve_in_tiles(system, wide, wide + 8, right, inverse)
-        if not (solved and finish(size, right, Z, scale, places, roots, t, out[row])):
+        if not (solved and finish(size, right, panel, scale, lines, t, out[row])):
             return int(row)
     return -1
 

@@ -33,9 +33,9 @@ from alsolike.kernels.compiler.vectors import (
     copy_scaled,
     dot,
     fetch,
-    pack_columns,
     stay_apart,
 )
+from alsolike.kernels.solver.row_products import ROWS, STEP, multiply_rows
 from alsolike.kernels.solver.tiles import add_product, factorize, solve_beside
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -51,13 +51,17 @@ LEAST_WEIGHT = np.float32(1e-12)
 
 
 @fast_part
-def fetch_rows(Z: Floats, indices: Ints, first: int, last: int) -> None:
-    """Prefetch the rows of Z of the next interactions."""
-    f = Z.shape[1]
-    for position in range(first, min(last, first + PANEL)):
-        place = np.int64(indices[position]) * f
-        for k in range(0, f, 16):
-            fetch(Z, place + k)
+def fetch_rows(Z: Floats, columns: Ints) -> None:
+    """Prefetch the rows of Z of the first of these interactions."""
+    for i in range(min(columns.shape[0], PANEL)):
+        _fetch_row(Z, columns[i])
+
+
+@fast_part
+def _fetch_row(Z: Floats, column: int) -> None:
+    place = np.int64(column) * Z.shape[1]
+    for k in range(0, Z.shape[1], 16):
+        fetch(Z, place + k)
 
 
 @fast_part
@@ -86,6 +90,15 @@ def set_scale(dense: Floats, lam: float, scale: Floats) -> None:
 
 
 @fast_part
+def row_length(f: int) -> int:
+    """Return how far apart copied rows of f numbers are: an odd multiple of 16, at least f.
+
+    A power of two would put all rows into the same few places of the first-level cache.
+    """
+    return ((f + STEP - 1) // STEP | 1) * STEP
+
+
+@fast_part
 def set_up(
     S: Ints,
     w: Floats,
@@ -93,6 +106,7 @@ def set_up(
     Z: Floats,
     scale: Floats,
     wide: int,
+    following: Ints,
     places: Ints,
     roots: Floats,
     panel: Floats,
@@ -109,11 +123,13 @@ def set_up(
     ----------
     wide : int
         Rows and columns of the system, a multiple of 8; what is beyond the row's own is zeros.
-    places : int64, (at least wide and PANEL,)
-    roots : (at least wide and PANEL,)
-        Scratch, which `finish` needs again.
-    panel : (at least PANEL * wide,)
+    following : int32 or int64
+        Columns of the row that is solved next: their factors are prefetched.
+    places : int64, (at least PANEL,)
+    roots : (at least PANEL,)
         Scratch.
+    panel : (at least wide * row_length(f) where n <= f, else PANEL * wide,)
+        Scratch; where n <= f it receives B, for `finish`.
     system : (at least wide * stride,)
         Receives the upper tiles.
     right : (wide,)
@@ -121,29 +137,19 @@ def set_up(
     """
     stay_apart()
     n, f = S.shape[0], Z.shape[1]
-    number, nothing = panel.dtype.type, panel.dtype.type(0)
-    step = max(16, min(PANEL, _PANEL_NUMBERS // wide // LANES * LANES))
     if n <= f:
-        for i in range(n):
-            places[i] = S[i]
-            roots[i] = math.sqrt(max(w[i], LEAST_WEIGHT))
-            right[i] = r[i] / roots[i]
-        for i in range(n, wide):
-            # Beyond the row, weights are 0: they solve to 0 and change nothing.
-            places[i], roots[i], right[i] = S[n - 1], nothing, nothing
-        for begin in range(0, f, step):
-            count = min(step, f - begin)
-            for i in range(0, wide, LANES):
-                pack_columns(Z, places, roots, i, scale, f, begin, count, panel, i, wide)
-            _multiply(panel, wide, count, system, stride, begin)
+        _copy_rows(S, w, r, Z, scale, wide, following, panel, right)
+        _multiply_copies(panel, n, wide, Z, S, following, system, stride)
         return trace_of(system, wide, stride)
+    fetch_rows(Z, following)
+    step = max(16, min(PANEL, _PANEL_NUMBERS // wide // LANES * LANES))
     right[:] = 0
     for begin in range(0, n, step):
         count = min(step, n - begin)
-        fetch_rows(Z, S, begin + count, n)
+        fetch_rows(Z, S[begin + count :])
         for i in range(count):
             place = np.int64(S[begin + i])
-            root = number(math.sqrt(max(w[begin + i], LEAST_WEIGHT)))
+            root = panel.dtype.type(math.sqrt(max(w[begin + i], LEAST_WEIGHT)))
             copy_scaled(Z, place * f, root, scale, f, panel, i * f)
             places[i], roots[i] = place, r[begin + i]
         _multiply(panel, f, count, system, stride, begin)
@@ -154,36 +160,116 @@ def set_up(
 
 
 @fast_part
+def _copy_rows(
+    S: Ints,
+    w: Floats,
+    r: Floats,
+    Z: Floats,
+    scale: Floats,
+    wide: int,
+    following: Ints,
+    panel: Floats,
+    right: Floats,
+) -> None:
+    """Write B to `panel`, and b to `right`, both with zeros from n to `wide`.
+
+    Prefetches what `_multiply_copies` has too few tiles for.
+    """
+    stay_apart()
+    n, f = S.shape[0], Z.shape[1]
+    length, number = row_length(f), panel.dtype.type
+    tiles = _tiles_of(n)
+    for i in range(n):
+        for far in range(tiles + i, following.shape[0], n):
+            _fetch_row(Z, following[far])
+        root = number(math.sqrt(max(w[i], LEAST_WEIGHT)))
+        right[i] = r[i] / root
+        copy_scaled(Z, np.int64(S[i]) * f, root, scale, f, panel, i * length)
+        for k in range(i * length + f, (i + 1) * length):
+            panel[k] = 0
+    # They solve to 0 and change nothing.
+    right[n:wide] = 0
+    panel[n * length : wide * length] = 0
+
+
+@fast_part
+def _multiply_copies(
+    panel: Floats,
+    n: int,
+    wide: int,
+    Z: Floats,
+    S: Ints,
+    following: Ints,
+    system: Floats,
+    stride: int,
+) -> None:
+    """Set the upper tiles to the products of all rows of `panel`; zeros beyond them.
+
+    Each tile prefetches the factors of one of the next row's interactions.
+    """
+    stay_apart()
+    f = Z.shape[1]
+    length, count = row_length(f), (f + STEP - 1) // STEP * STEP
+    own = (n + ROWS - 1) // ROWS * ROWS
+    tile = 0
+    for i in range(0, own, ROWS):
+        for j in range(i, own, ROWS):
+            far = following[tile] if tile < following.shape[0] else S[0]
+            multiply_rows(
+                panel, i * length, j * length, length, count, system, i * stride + j, stride, Z,
+                np.int64(far) * f,
+            )  # fmt: skip
+            tile += 1
+    for i in range(wide):
+        for j in range(max(own, i // LANES * LANES), wide):
+            system[i * stride + j] = 0
+
+
+@fast_part
+def _tiles_of(n: int) -> int:
+    """Return the number of tiles that `_multiply_copies` computes."""
+    along = (n + ROWS - 1) // ROWS
+    return along * (along + 1) // 2
+
+
+@fast_part
 def finish(
     n: int,
     v: Floats,
-    Z: Floats,
+    panel: Floats,
     scale: Floats,
-    places: Ints,
-    roots: Floats,
+    lines: Ints,
     t: Floats,
     x: Floats,
 ) -> bool:
     """Write the row's factors from the solution `v` of its system; return whether they are finite.
 
-    `t` is scratch, (f,); the other parameters are those of `set_up`.
+    Parameters
+    ----------
+    v : (at least n where n <= f, else f,)
+        Where n <= f, zeros up to the next multiple of 8.
+    panel, scale
+        Those of `set_up`.
+    lines : int64, (at least n where n <= f,)
+        0, 1, 2 and so on.
+    t : (row_length(f),)
+        Scratch.
+    x : float32, (factors,)
+        Receives the factors.
     """
     stay_apart()
-    f = Z.shape[1]
+    f = scale.shape[0]
     if n <= f:
-        for i in range(n):
-            roots[i] *= v[i]
         t[:] = 0
-        add_interactions(Z, places, roots, n, t)
-        for k in range(f):
-            t[k] *= scale[k]
+        for i in range(0, n, LANES):
+            add_rows(panel, lines, i, v, i, row_length(f), row_length(f), t)
     else:
         for k in range(f):
             t[k] = v[k]
     size = v.dtype.type(0)
     for k in range(x.shape[0]):
         x[k] = scale[k] * t[k]
-        size += abs(t[k])
+        size += abs(x[k])
     return bool(np.isfinite(size))
 
 
@@ -203,7 +289,9 @@ def solve_in_tiles(system: Floats, wide: int, stride: int, right: Floats, invers
     for k in range(0, wide, LANES):
         place, width = k * (stride + 1), stride - k
         if k > 0:
-            add_product(system, k, k, stride, k, system, place, stride, width, one, minus)
+            add_product(
+                system, k, stride, system, k, stride, k, system, place, stride, width, one, minus
+            )
         if not factorize(system, place, stride, inverse, k):
             return False
         solve_beside(system, place, stride, inverse, k, width - LANES)
@@ -251,7 +339,7 @@ def add_interactions(Z: Floats, places: Ints, weights: Floats, count: int, total
     for i in range(count, (count + 7) // 8 * 8):
         places[i], weights[i] = places[count - 1], 0
     for i in range(0, count, LANES):
-        add_rows(Z, places, i, weights, i, Z.shape[1], total)
+        add_rows(Z, places, i, weights, i, Z.shape[1], Z.shape[1], total)
 
 
 @fast_part
@@ -263,4 +351,4 @@ def _multiply(
     keep, plus = panel.dtype.type(min(before, 1)), panel.dtype.type(1)
     for i in range(0, wide, LANES):
         place, width = i * (stride + 1), wide - i
-        add_product(panel, i, i, wide, count, system, place, stride, width, keep, plus)
+        add_product(panel, i, wide, panel, i, wide, count, system, place, stride, width, keep, plus)

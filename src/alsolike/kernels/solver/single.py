@@ -18,8 +18,8 @@ from alsolike.kernels.solver.rows import (
     LEAST_WEIGHT,
     PANEL,
     add_interactions,
-    fetch_rows,
     finish,
+    row_length,
     set_scale,
     set_up,
     solve_again,
@@ -64,21 +64,22 @@ def solve_single(
     f, n_left, longest = Z.shape[1], 0, 0
     for number in range(rows.shape[0]):
         longest = max(longest, indptr[rows[number] + 1] - indptr[rows[number]])
-    room = max(f, PANEL)
-    panel, system = np.empty(room * PANEL, dtype=np.float32), np.empty(f * (f + 8), np.float32)
+    widest, length = (min(longest, f) + 7) // 8 * 8, row_length(f)
+    panel = np.empty(max(PANEL * f, widest * length), dtype=np.float32)
+    system = np.empty(widest * (widest + 8), dtype=np.float32)
     scale, right = np.empty(f, dtype=np.float32), np.empty(f, dtype=np.float32)
-    inverse, t = np.empty(f, dtype=np.float32), np.empty(f, dtype=np.float32)
+    inverse, t = np.empty(f, dtype=np.float32), np.empty(length, dtype=np.float32)
     fine_scale, fine, fine_t = np.empty(f), np.empty(f), np.empty(f)
-    places, roots = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.float32)
+    places, roots = np.empty(PANEL, dtype=np.int64), np.empty(PANEL, dtype=np.float32)
+    lines = np.arange(widest)
     w, r = np.empty(longest, dtype=np.float32), np.empty(longest, dtype=np.float32)
     S, terms = np.empty(longest + LANES, dtype=np.int64), np.empty(longest + LANES)
     for number in range(rows.shape[0]):
         row, ahead = rows[number], rows[min(number + 1, rows.shape[0] - 1)]
-        fetch_rows(Z, indices, indptr[ahead], indptr[ahead + 1])
         if not _solve_one(
-            row, indptr, indices, amounts, weighing, Z, dense, regularization, easy, most, w, r, S,
-            terms, scale, places, roots, panel, system, right, inverse, t, fine_scale, fine, fine_t,
-            out,
+            row, ahead, indptr, indices, amounts, weighing, Z, dense, regularization, easy, most,
+            w, r, S, terms, scale, places, roots, lines, panel, system, right, inverse, t,
+            fine_scale, fine, fine_t, out,
         ):  # fmt: skip
             left[n_left] = row
             n_left += 1
@@ -88,6 +89,7 @@ def solve_single(
 @fast_part
 def _solve_one(
     row: int,
+    ahead: int,
     indptr: Ints,
     indices: Ints,
     amounts: Floats,
@@ -104,6 +106,7 @@ def _solve_one(
     scale: Floats,
     places: Ints,
     roots: Floats,
+    lines: Ints,
     panel: Floats,
     system: Floats,
     right: Floats,
@@ -114,7 +117,7 @@ def _solve_one(
     fine_t: Floats,
     out: Floats,
 ) -> bool:
-    """Solve one row; return whether it succeeded."""
+    """Solve one row; return whether it succeeded. The row `ahead` is prefetched."""
     stay_apart()
     f = Z.shape[1]
     start, end = indptr[row], indptr[row + 1]
@@ -126,12 +129,12 @@ def _solve_one(
     if solved:
         set_scale(dense, regularization[row], scale)
         gain = set_up(
-            indices[start:end], w, r, Z, scale, wide, places, roots, panel, system, stride,
-            right[:wide],
+            indices[start:end], w, r, Z, scale, wide, indices[indptr[ahead] : indptr[ahead + 1]],
+            places, roots, panel, system, stride, right[:wide],
         )  # fmt: skip
         solved = gain <= most and solve_in_tiles(system, wide, stride, right, inverse)
     if solved and gain <= easy:
-        solved = finish(n, right, Z, scale, places, roots, t, out[row])
+        solved = finish(n, right, panel, scale, lines, t, out[row])
     elif solved:
         for i in range(n):
             S[i] = indices[start + i]
@@ -209,7 +212,7 @@ def _finish_refined(
     size = 0.0
     for k in range(x.shape[0]):
         x[k] = scale[k] * t[k]
-        size += abs(t[k])
+        size += abs(x[k])
     return bool(np.isfinite(size))
 
 

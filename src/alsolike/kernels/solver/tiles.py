@@ -21,28 +21,30 @@ _INT = ir.IntType(64)
 
 
 @intrinsic
-def add_product(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any, C: Any, c: Any,
-                c_stride: Any, width: Any, keep: Any, sign: Any) -> Any:  # fmt: skip
-    """Set the 8 x `width` cells of C at `c` to ``keep * C + sign * A_i.T @ A_j``.
+def add_product(typingctx: Any, A: Any, i: Any, i_stride: Any, B: Any, j: Any, j_stride: Any,
+                count: Any, C: Any, c: Any, c_stride: Any, width: Any, keep: Any,
+                sign: Any) -> Any:  # fmt: skip
+    """Set the 8 x `width` cells of C at `c` to ``keep * C + sign * A_i.T @ B_j``.
 
-    A_i is `count` rows of 8 numbers from the place `i` of A on, A_j of `width` numbers from `j`
-    on; both are `stride` apart. `width` is a multiple of 8.
+    A_i is `count` rows of 8 numbers from the place `i` of A on, `i_stride` apart; B_j of `width`
+    numbers from the place `j` of B on, `j_stride` apart. `width` is a multiple of 8.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = signature.args[0]
         code = Code(context, builder, kind)
-        a = code.start(kind, args[0])
-        at_i, at_j, stride, count = args[1:5]
-        c = code.at(code.start(signature.args[5], args[5]), args[6])
-        c_stride, width, keep, sign = args[7:11]
+        a = code.at(code.start(kind, args[0]), args[1])
+        b = code.at(code.start(signature.args[3], args[3]), args[4])
+        i_stride, j_stride, count = args[2], args[5], args[6]
+        c = code.at(code.start(signature.args[7], args[7]), args[8])
+        c_stride, width, keep, sign = args[9:13]
         forget = builder.fcmp_ordered("==", keep, code.number(0.0))
         for size, first in strips(builder, width, _tiles(context, kind)):
             tile = _Tile(context, builder, kind, size)
             with for_range(builder, count, intp=_INT) as loop:
-                shift = builder.mul(loop.index, stride)
-                beside = code.at(a, builder.add(code.plus(at_j, first), shift))
-                tile.add(code.at(a, code.plus(at_i, shift)), tile.loaded(beside))
+                own = code.at(a, builder.mul(loop.index, i_stride))
+                beside = code.at(b, builder.add(first, builder.mul(loop.index, j_stride)))
+                tile.add(own, tile.loaded(beside))
             kept, signs = tile.code.spread(keep), tile.code.spread(sign)
             for row, step, total in tile.totals():
                 target = builder.add(builder.mul(_INT(row), c_stride), code.plus(first, step))
@@ -55,7 +57,7 @@ def add_product(typingctx: Any, A: Any, i: Any, j: Any, stride: Any, count: Any,
 
     number = A.dtype
     whole = types.int64
-    kinds = A, whole, whole, whole, whole, C, whole, whole, whole, number, number
+    kinds = A, whole, whole, B, whole, whole, whole, C, whole, whole, whole, number, number
     return types.void(*kinds), emit
 
 

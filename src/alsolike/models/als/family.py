@@ -62,13 +62,19 @@ class ALSFamily(Family):
     def memory(self, data: TrainingData, config: ALSConfig, threads: int) -> int:
         """Estimate the bytes of factors (of users three times with momentum) and of threads.
 
-        Each thread needs its systems, and 8,192 rows of factors as float64.
+        Each thread needs a system and the factors of a row's interactions, both perhaps in float64,
+        eight small ones of these, and 8,192 rows of factors as float64.
         """
         train, f = data.interactions, config.factors
         users, items = 4 * f * train.n_users, 4 * f * train.n_items
         factors = 3 * users + items if config.momentum else users + items
         rows = min(threads * 8192, max(train.n_users, train.n_items))
-        return self.held(data, config) + factors + threads * (8 * f * f + (1 << 19)) + 8 * f * rows
+        return (
+            self.held(data, config)
+            + factors
+            + threads * (16 * f * f + 2048 * f + (1 << 19))
+            + 8 * f * rows
+        )
 
     def held(self, data: TrainingData, config: ALSConfig) -> int:
         """Return the bytes held between sweeps: amounts, and three numbers a row."""
@@ -110,14 +116,14 @@ class ALSFamily(Family):
         return config.alpha
 
     def code(self, config: ALSConfig, train: Interactions) -> tuple[Any, ...] | None:
-        """Return the solver, and whether amounts and some rows are in float64."""
-        from alsolike.models.als.half_sweep import may_need_float64  # noqa: PLC0415 - the compiler
+        """Return the solver, what is in float64, and whether bases may be in float32."""
+        from alsolike.models.als.half_sweep import MANY, may_need_float64  # noqa: PLC0415
 
         loss_config = config.for_table(train).loss_config
         doubled = config.solver_config.is_exact and may_need_float64(
             train, loss_config, config.factors
         )
-        return config.solver, config.amounts_are_doubles, doubled
+        return config.solver, config.amounts_are_doubles, doubled, config.factors >= MANY
 
     def kernels(self, config: ALSConfig) -> Sequence[Any]:
         """Return the kernels of the solver; some small systems also need that of single rows."""
@@ -132,15 +138,17 @@ class ALSFamily(Family):
     def small(self, code: tuple[Any, ...]) -> ALSConfig:
         """Return settings whose training needs that code, with more than small systems."""
         from alsolike.kernels.solver.batch import SMALL  # noqa: PLC0415 - the compiler
+        from alsolike.models.als.half_sweep import MANY  # noqa: PLC0415
 
-        solver, are_doubles, in_float64 = code
+        solver, are_doubles, in_float64, many = code
         return ALSConfig(
-            factors=SMALL + 8,
+            factors=MANY if many else SMALL + 8,
             iterations=1,
             unobserved_weight=1.0,
             regularization_exponent=0.0,
             alpha=1e8 if in_float64 else 1.0,
-            regularization=1e-3 if in_float64 else 1.0,
+            # So little that the first basis of many factors is in float32, and the second is not.
+            regularization=1e-3 if in_float64 or many else 1.0,
             solver="cg" if solver == "cg" else "exact",
             confidence="log" if are_doubles else "linear",
         )

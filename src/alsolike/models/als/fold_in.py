@@ -13,7 +13,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.models.als.confidence import LikeCounts
 from alsolike.models.als.config import SolverConfig
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned
-from alsolike.models.als.half_sweep import Side, solve_side, total_loss
+from alsolike.models.als.half_sweep import Side, float32_basis, solve_side, total_loss
 from alsolike.models.values import likes_by_row
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ def new_users(model: "ALSModel", user_items: Any, engine: Engine) -> Floats:
 def new_items(model: "ALSModel", item_users: Any, engine: Engine) -> Floats:
     """Return the exact factors of items, see `alsolike.fold_in_items`."""
     side = _side_of(model, item_users, "item")
-    values, basis = eigenbasis(gramian(model.user_factors, engine), engine)
+    single = float32_basis(side, model.user_factors, model.config.loss_config, engine)
+    values, basis = eigenbasis(gramian(model.user_factors, engine, in_float32=single), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
-    users = turned(model.user_factors, basis, engine)
+    users = turned(model.user_factors, basis, engine, in_float32=single)
     solve_side(side, users, values, factors, model.config.loss_config, SolverConfig(), engine)
     return turned(factors, basis.T, engine)
 

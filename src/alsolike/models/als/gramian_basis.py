@@ -5,7 +5,7 @@ lambda (docs/decisions, "the Gramian's basis"). Scores do not change if both sid
 the same orthogonal matrix.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import scipy.linalg
 from alsolike.engines.base import Engine, pieces
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.compiler.vectors import LANES
-from alsolike.kernels.solver.dense import add_gramian, turn
+from alsolike.kernels.solver.dense import GRAMIAN_ROWS, STRIP, add_gramian, turn
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -25,13 +25,18 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 _SUMMED = 8192
 
 
-def gramian(factors: Floats, engine: Engine) -> Doubles:
-    """Return ``factors.T @ factors`` in float64, (f, f), summed in one order for any engine."""
+def gramian(factors: Floats, engine: Engine, *, in_float32: bool = False) -> Doubles:
+    """Return ``factors.T @ factors``, float64, (f, f), summed in one order for any engine.
+
+    `in_float32` sums some hundred rows in float32 before they are added in float64, twice as fast.
+    """
+    kind: npt.DTypeLike = np.float32 if in_float32 else np.float64
 
     def part(piece: Piece) -> Doubles:
         block = plain(filled_up(factors[piece]))
-        product = np.zeros((block.shape[1], block.shape[1]))
-        add_gramian(block, product)
+        width = block.shape[1]
+        product = np.zeros((width, width + -width % STRIP))
+        add_gramian(block, np.empty(GRAMIAN_ROWS * width, dtype=kind), product)
         return product
 
     f = factors.shape[1]
@@ -39,6 +44,15 @@ def gramian(factors: Floats, engine: Engine) -> Doubles:
     for product in engine.each(part, pieces(len(factors), _SUMMED)):
         total += product[:f, :f]
     return np.triu(total) + np.triu(total, 1).T
+
+
+def squared_length(factors: Floats, engine: Engine) -> float:
+    """Return the sum of all squared factors: the trace of their Gramian, not above infinity."""
+
+    def part(piece: Piece) -> float:
+        return float(np.vdot(factors[piece], factors[piece]))
+
+    return sum(engine.each(part, pieces(len(factors))))
 
 
 def eigenbasis(matrix: Doubles, engine: Engine) -> tuple[Doubles, Doubles]:
@@ -66,25 +80,30 @@ def turned(
     basis: Doubles,
     engine: Engine,
     *,
-    roughly: bool = False,
+    in_float32: bool = False,
     out: Floats | None = None,
 ) -> Floats:
     """Return ``factors @ basis``, multiplied in float64 and rounded once.
 
-    `roughly` multiplies in float32, twice as fast, for approximate factors. `out` receives the
-    result, and may be `factors`.
+    `in_float32` multiplies in float32, twice as fast. `out` receives the result, and may be
+    `factors`.
     """
     result = np.empty(factors.shape, dtype=np.float32) if out is None else out
-    kind: npt.DTypeLike = np.float32 if roughly else np.float64
-    f = len(basis)
-    by = np.zeros((f + -f % LANES, f + -f % LANES), dtype=kind)
-    by[:f, :f] = basis
+    strips = plain(_in_strips(basis, np.float32 if in_float32 else np.float64))
 
     def part(piece: Piece) -> None:
-        turn(plain(filled_up(factors[piece])), plain(by), result[piece])
+        turn(plain(filled_up(factors[piece])), strips, result[piece])
 
     engine.each(part, pieces(len(factors)))
     return result
+
+
+def _in_strips(basis: Doubles, kind: npt.DTypeLike) -> npt.NDArray[np.floating[Any]]:
+    """Return the columns of a basis in the order that `turn` reads them, (f * f,), filled up."""
+    f = len(basis)
+    by = np.zeros((f + -f % LANES, f + -f % LANES), dtype=kind)
+    by[:f, :f] = basis
+    return np.concatenate([by[:, first : first + STRIP].ravel() for first in range(0, f, STRIP)])
 
 
 def filled_up(factors: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:

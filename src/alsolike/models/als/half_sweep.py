@@ -24,7 +24,7 @@ from alsolike.kernels.solver.float64_rows import solve_hard
 from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.confidence import LikeCounts, Weighing, amounts_of
 from alsolike.models.als.config import LossConfig, SolverConfig
-from alsolike.models.als.gramian_basis import filled_up, gramian
+from alsolike.models.als.gramian_basis import filled_up, gramian, squared_length
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -38,6 +38,9 @@ _CHUNKS = 64
 FLOAT32_GAIN = 128.0
 # Rows of more gain than this are solved in float64: one refinement is not enough.
 REFINED_GAIN = 2.0**16
+# From so many factors on, the other side's Gramian and basis are computed in float32 if the dense
+# part of all systems has eigenvalues that differ by at most this factor (benchmarks/accuracy.py).
+MANY, FLOAT32_SPREAD = 256, 1e3
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +175,21 @@ def solve_side(
     failures = [row for row in engine.each(part, side.chunks(len(dense), solver)) if row >= 0]
     if failures:
         raise FitError(_singular(side, min(failures), len(dense)))
-    _refuse_infinite(side, out, engine)
+    if not solver.is_exact:  # the exact kernels look at each solution
+        _refuse_infinite(side, out, engine)
+
+
+def float32_basis(side: Side, other: Floats, loss_config: LossConfig, engine: Engine) -> bool:
+    """Return whether float32 is enough for the other side's Gramian and the change of basis.
+
+    The dense part of a row, ``unobserved_weight * G + lambda I``, has eigenvalues from lambda to
+    lambda plus ``unobserved_weight`` times the trace of G, which is the squared length of `other`.
+    """
+    occupied = np.diff(side.matrix.indptr) > 0
+    if other.shape[1] < MANY or not occupied.any():
+        return False
+    most = loss_config.unobserved_weight * squared_length(other, engine)
+    return most <= FLOAT32_SPREAD * float(side.regularization[occupied].min())
 
 
 def may_need_float64(train: Interactions, loss_config: LossConfig, factors: int) -> bool:

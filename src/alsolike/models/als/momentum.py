@@ -45,7 +45,9 @@ class Momentum:
         before, self._before = self._before, users
         if before is None:
             return users
-        before = turned(before, turn, engine, roughly=True, out=None if last_are_held else before)
+        before = turned(
+            before, turn, engine, in_float32=True, out=None if last_are_held else before
+        )
         step = np.subtract(users, before, out=before)
         moved = math.fsum(engine.each(lambda piece: _square(step[piece]), pieces(len(step))))
         self._steps = self._steps + 1 if moved <= self._moved else 0

@@ -16,7 +16,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.models.als.config import ALSConfig, ScheduleConfig, expect_config
 from alsolike.models.als.fold_in import loss_on, new_items, new_users
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, one_after_the_other, turned
-from alsolike.models.als.half_sweep import Side, solve_side
+from alsolike.models.als.half_sweep import Side, float32_basis, solve_side
 from alsolike.models.als.model import ALSModel, expect_als
 from alsolike.models.als.momentum import Momentum
 from alsolike.models.base import expect_same_ids
@@ -204,19 +204,21 @@ class _Training:
             self._engine,
         )
         roughly = not solver.is_exact
-        values, first = eigenbasis(gramian(self._ahead, engine), engine)
+        single = float32_basis(self._item_side, self._ahead, loss_config, engine)
+        values, first = eigenbasis(gramian(self._ahead, engine, in_float32=single), engine)
         into = None if self._ahead_is_held else self._ahead
-        users = turned(self._ahead, first, engine, roughly=roughly, out=into)
+        users = turned(self._ahead, first, engine, in_float32=single or roughly, out=into)
         self._users = self._ahead = users  # frees the last ones
         items = np.empty_like(self._items) if self._items_are_held else self._items
         if roughly:  # steps start from the old solution
-            turned(self._items, first, engine, roughly=True, out=items)
+            turned(self._items, first, engine, in_float32=True, out=items)
         self._items = items
         solve_side(self._item_side, users, values, items, loss_config, solver, engine)
-        self._values, second = eigenbasis(gramian(items, engine), engine)
-        turned(items, second, engine, roughly=roughly, out=items)
+        single = float32_basis(self._user_side, items, loss_config, engine)
+        self._values, second = eigenbasis(gramian(items, engine, in_float32=single), engine)
+        turned(items, second, engine, in_float32=single or roughly, out=items)
         if roughly:
-            turned(users, second, engine, roughly=True, out=users)
+            turned(users, second, engine, in_float32=True, out=users)
         solve_side(self._user_side, items, self._values, users, loss_config, solver, engine)
         if self._momentum is not None:
             turn = one_after_the_other(first, second, engine)

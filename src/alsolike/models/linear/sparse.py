@@ -304,10 +304,6 @@ class SparseLinearFamily(Family):
         n_items = data.interactions.n_items
         return f"since {n_items:,} items are more than {_FEWEST_ITEMS:,}, at most {_MOST_ITEMS:,}"
 
-    def why_tried(self, data: TrainingData) -> str:
-        """Return that the catalogue is small enough."""
-        return f"since {data.interactions.n_items:,} items are at most {_MOST_ITEMS:,}"
-
     def code(self, config: SparseLinearConfig, train: Interactions) -> tuple[Any, ...]:
         """Return one key: all settings need the same code."""
         return (self.name,)
