@@ -73,7 +73,7 @@ def chosen(split: al.Split, asked: argparse.Namespace) -> SearchResult:
     asked.out.mkdir(parents=True, exist_ok=True)
     preset = preset_for(asked.preset, split.train)
     families = None if asked.families is None else listed(asked.families)
-    lineup = lineup_for(families, None, split.train)
+    lineup = lineup_for(families, None, split.train, thorough=preset.thorough)
     with Ledger(asked.out / "ledger.sqlite") as ledger:
         return search(
             split,

@@ -209,6 +209,10 @@ class Family(ABC):
         """
         return [self.config()]
 
+    def wide_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[Any]:
+        """Return the configurations of a thorough search, by default those of `search_space`."""
+        return self.search_space(data, seed=seed)
+
     def members(self, config: Any) -> Sequence[Any]:
         """Return the configurations of the models that a model is made of; none by default."""
         return ()

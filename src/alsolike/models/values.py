@@ -37,6 +37,8 @@ Doubles = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.integer[Any]]
 
 _BY_COUNTS = ("tf-idf", "bm25")
+# The share of the values at either end that is ignored.
+_ODD = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +122,31 @@ class ValueWeights:
             weights = sizes / (part * length + sizes / (self.value_scale + 1))
         signed: Doubles = np.copysign(weights * rarity, values)
         return signed
+
+
+def forms_to_try(values: npt.NDArray[Any]) -> list[ValueWeights]:
+    """Return the forms that a search tries: binary, and the logarithm where values differ.
+
+    Its unit is a small value of the table, so that it does not matter whether hours or seconds were
+    counted. A hundredth at either end is ignored: one odd row of a billionth must not set the unit
+    of all others, and a few likes given twice are likes all the same.
+
+    Examples
+    --------
+    >>> [one.values for one in forms_to_try(np.ones(5))]
+    ['binary']
+    >>> forms_to_try(np.array([2.0, 30.0, 4.0]))[1]
+    ValueWeights(values='log', value_scale=2.0, value_length=0.0)
+    """
+    binary = ValueWeights(values="binary")
+    sizes = np.abs(values)
+    if not sizes.size:
+        return [binary]
+    small, large = map(float, np.quantile(sizes, (_ODD, 1 - _ODD), method="nearest"))
+    if small == large:
+        return [binary]
+    # Six digits: the float32 nearest to 0.1 is to be shown as 0.1.
+    return [binary, ValueWeights(values="log", value_scale=float(f"{small:.6g}"))]
 
 
 def weighted(user_items: sp.csr_array, item_likes: Counts, weights: ValueWeights) -> sp.csr_array:

@@ -190,9 +190,9 @@ class ResolvedJob:
             **{name: value for name, value in given.items() if value is not None},
         )
 
-    def lineup(self, train: Interactions) -> Lineup:
+    def lineup(self, train: Interactions, preset: Preset) -> Lineup:
         """Return the families to try on this table, with their candidates."""
-        return self.job.search.lineup(train, seed=self.job.seed)
+        return self.job.search.lineup(train, seed=self.job.seed, thorough=preset.thorough)
 
     def strategy(self, preset: Preset, lineup: Lineup) -> Strategy | None:
         """Return the search strategy; None if no family is searched."""
@@ -240,7 +240,8 @@ def resolve(job: Job) -> ResolvedJob:
         raise SettingError(f"A Job expected, as alsolike.Job makes it, not {said(job)}.")
     resolved = ResolvedJob(job, LocalEngine(job.threads), _image_folder(job))
     anyone = Interactions.from_columns(["anyone"], ["anything"])
-    preset, lineup = resolved.preset(anyone), resolved.lineup(anyone)
+    preset = resolved.preset(anyone)
+    lineup = resolved.lineup(anyone, preset)
     _refuse_unsearched(job, lineup)
     resolved.strategy(preset, lineup)
     checked_sweeps(preset.sweeps)

@@ -202,7 +202,7 @@ def prepare(resolved: ResolvedJob, *, observer: Observer = SILENT) -> Prepared:
     folds = resolved.folds(kept)
     split = folds[-1] if folds else resolved.split(kept, preset)
     observer.tell(split)
-    lineup = resolved.lineup(split.train)
+    lineup = resolved.lineup(split.train, preset)
     if tried := str(lineup):
         observer.tell(tried)
     strategy = resolved.strategy(preset, lineup)

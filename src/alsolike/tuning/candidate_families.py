@@ -62,6 +62,7 @@ def lineup_for(
     interactions: Interactions,
     *,
     seed: int = 0,
+    thorough: bool = False,
 ) -> Lineup:
     """Return the settings to try of each family.
 
@@ -81,6 +82,8 @@ def lineup_for(
         The training data.
     seed : int
         Of the random baseline.
+    thorough : bool
+        Try the settings of `Family.wide_space` of families that may be chosen.
 
     Raises
     ------
@@ -124,7 +127,7 @@ def lineup_for(
     compared = [family_named(_ALWAYS), *(one for one in compared if one.name != _ALWAYS)]
     return Lineup(
         tuple(one.name for one in chosen if _is_searched(one, data)),
-        _settings([one for one in chosen if not _is_searched(one, data)], data, seed),
+        _settings([one for one in chosen if not _is_searched(one, data)], data, seed, thorough),
         _settings([one for one in compared if one not in chosen], data, seed),
         tuple(one.name for one in combined),
         {one.name: one.why_tried(data) for one in by_default},
@@ -158,12 +161,15 @@ def _named(what: str, given: Sequence[str] | None) -> list[Family] | None:
     return [family for family in trained() if family in found]
 
 
-def _settings(families: Sequence[Family], data: TrainingData, seed: int) -> tuple[Config, ...]:
+def _settings(
+    families: Sequence[Family], data: TrainingData, seed: int, thorough: bool = False
+) -> tuple[Config, ...]:
     """Return the settings to try of families; raise DataError if one does not fit into memory."""
     found: list[Config] = []
     for family in families:
+        space = family.wide_space if thorough else family.search_space
         # ALS as a baseline has its default settings.
-        for config in family.search_space(data, seed=seed) or [family.config()]:
+        for config in space(data, seed=seed) or [family.config()]:
             family.refuse(data, config)
             found.append(config)
     return tuple(found)

@@ -79,9 +79,11 @@ class Searching:
         if self.budget is not None and not self.budget > 0:
             raise SettingError(f"A budget is a time above 0, not {self.budget!r} seconds.")
 
-    def lineup(self, interactions: Interactions, *, seed: int = 0) -> Lineup:
+    def lineup(
+        self, interactions: Interactions, *, seed: int = 0, thorough: bool = False
+    ) -> Lineup:
         """Return the families to try on these interactions, with their settings."""
-        return lineup_for(self.families, self.baselines, interactions, seed=seed)
+        return lineup_for(self.families, self.baselines, interactions, seed=seed, thorough=thorough)
 
     def strategy(self, preset: Preset, *, of_preset: bool = True) -> Strategy:
         """Return the search strategy; `of_preset` False: a grid unless one is named."""

@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.als.config import ALSConfig, sweep_operations, unobserved_weight_of
+from alsolike.models.values import forms_to_try
 from alsolike.tuning.strategies.search_space import Space, expand
 from alsolike.usage_hints import did_you_mean
 
@@ -229,22 +228,20 @@ def _growing(
     **how: Any,
 ) -> Preset:
     """Return a search by growth; `empty_to_filled` as in `ALSConfig.for_table`."""
-    values = np.abs(interactions.user_items.data)
+    values = interactions.user_items.data
     if not values.size:
         raise DataError("There are no interactions to search settings for.")
-    small, large = map(float, np.quantile(values, (_ODD, 1 - _ODD), method="nearest"))
-    # Six digits: the float32 nearest to 0.1 is to be shown as 0.1.
-    unit = 1.0 if small == large else float(f"{small:.6g}")
+    forms = forms_to_try(values)
     weights = [unobserved_weight_of(interactions, times) for times in empty_to_filled]
     space: dict[str, tuple[Any, ...]] = {
         "unobserved_weight": tuple(dict.fromkeys(weights)),
         "regularization": regularization,
     }
-    if small != large:
-        space["values"] = ("binary", "log")
+    if len(forms) > 1:
+        space["values"] = tuple(one.values for one in forms)
     return Preset(
         space=space,
-        base=ALSConfig(factors=_FIRST_FACTORS, value_scale=unit),
+        base=ALSConfig(factors=_FIRST_FACTORS, value_scale=forms[-1].value_scale),
         search="growth",
         **how,
     )

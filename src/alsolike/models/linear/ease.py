@@ -31,6 +31,7 @@ from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
 from alsolike.models.linear.config import LinearConfig
 from alsolike.models.similarity.config import SimilarityScale
+from alsolike.models.values import forms_to_try
 from alsolike.progress import SILENT, Observer
 
 Tile = tuple[slice, slice]
@@ -348,6 +349,18 @@ class EASEFamily(Family):
             EASEConfig(regularization=regularization, dropout=0.33)
             for regularization in (30.0, 100.0, 300.0)
         ]
+
+    def wide_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[EASEConfig]:
+        """Return a grid of both settings, also on logarithms where values differ."""
+        return [
+            EASEConfig(
+                regularization=regularization, dropout=dropout, values=form.values,
+                value_scale=form.value_scale,
+            )
+            for form in forms_to_try(data.interactions.user_items.data)
+            for dropout in (0.0, 0.33, 0.5)
+            for regularization in (10.0, 30.0, 100.0, 300.0, 1000.0)
+        ]  # fmt: skip
 
     def is_tried(self, data: TrainingData) -> bool:
         """Return True up to 10,000 items."""

@@ -3,7 +3,7 @@
 import functools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -294,6 +294,16 @@ class SparseLinearFamily(Family):
             SparseLinearConfig(neighbours=most, regularization=30.0, dropout=0.33),
             SparseLinearConfig(neighbours=most, regularization=100.0, dropout=0.33),
         ]
+
+    def wide_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[SparseLinearConfig]:
+        """Return a grid of regularization and dropout with many neighbours, and fewer of them."""
+        usual = self.search_space(data, seed=seed)
+        grid = [
+            replace(usual[-1], regularization=regularization, dropout=dropout)
+            for dropout in (0.0, 0.33, 0.5)
+            for regularization in (10.0, 30.0, 100.0, 300.0)
+        ]
+        return [*usual, *(one for one in grid if one not in usual)]
 
     def is_tried(self, data: TrainingData) -> bool:
         """Return True where there are too many items for EASE, up to 100,000."""

@@ -15,6 +15,7 @@ from alsolike.models.base import FittedModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.model import ItemKNNModel
+from alsolike.models.values import forms_to_try
 
 _GIB = 2**30
 # A number and an index, twice while blocks are joined.
@@ -105,6 +106,21 @@ class ItemKNNFamily(Family):
                 for user, source, target, kept in _NORMALIZED
             ),
         ]  # fmt: skip
+
+    def wide_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ItemKNNConfig]:
+        """Return the same and a grid of the filter, also on logarithms where values differ."""
+        grid = [
+            ItemKNNConfig(
+                weighting="normalized", neighbours=400, user_exponent=user, source_exponent=source,
+                target_exponent=target, values=form.values, value_scale=form.value_scale,
+            )
+            for user in (0.5, 1.0)
+            for source in (0.5, 0.7, 0.9)
+            for target in (0.3, 0.4, 0.5, 0.6)
+            for form in forms_to_try(data.interactions.user_items.data)
+        ]  # fmt: skip
+        usual = self.search_space(data, seed=seed)
+        return [*usual, *(one for one in grid if one not in usual)]
 
     def fit_beside_items(
         self, data: TrainingData, config: Any, *, engine: Engine | None = None
