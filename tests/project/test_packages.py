@@ -29,7 +29,6 @@ SMALL = {
     "text.py": "below all other modules; it will take more",
     "recommending/ranking/prepared.py": "one idea, with a lock of its own",
     "models/similarity/exact.py": "the one sum of lists, explanations and reasons",
-    "models/als/momentum.py": "one idea of the training, with its sources",
     "progress.py": "protocols that all layers above import",
     "tuning/plan.py": "shared by strategies, workers and the forecasts",
     "tuning/budget/warm_up.py": "also for workers, which forecast nothing",
