@@ -251,6 +251,10 @@ class Family(ABC):
         """Tell whether a search tries it by default, by the counts of the data only."""
         return False
 
+    def is_tried_when_thorough(self, data: TrainingData) -> bool:
+        """Tell whether a thorough search tries it, which has more time; by default as any search."""
+        return self.is_tried(data)
+
     def why_tried(self, data: TrainingData) -> str:
         """Say why a search tries it by default, as the end of a sentence; see `is_tried`."""
         return "on every table"

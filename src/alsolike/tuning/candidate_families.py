@@ -83,7 +83,7 @@ def lineup_for(
     seed : int
         Of the random baseline.
     thorough : bool
-        Try the settings of `Family.wide_space` of families that may be chosen.
+        Try the settings of `Family.wide_space` of families that may be chosen, and larger tables.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def lineup_for(
     chosen = _named("families", families)
     compared = _named("baselines", baselines)
     if chosen is None:
-        tried = [one for one in trained() if not one.is_baseline and one.is_tried(data)]
+        tried = [one for one in trained() if not one.is_baseline and _is_tried(one, data, thorough)]
         # Given baselines, only searched families are tried, as before others could be chosen.
         chosen = tried if compared is None else [one for one in tried if _is_searched(one, data)]
     combined = [one for one in chosen if one.is_combined]
@@ -132,6 +132,10 @@ def lineup_for(
         tuple(one.name for one in combined),
         {one.name: one.why_tried(data) for one in by_default},
     )
+
+
+def _is_tried(family: Family, data: TrainingData, thorough: bool) -> bool:
+    return family.is_tried_when_thorough(data) if thorough else family.is_tried(data)
 
 
 def _is_searched(family: Family, data: TrainingData) -> bool:

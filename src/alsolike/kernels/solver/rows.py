@@ -138,6 +138,7 @@ def set_up(
     stay_apart()
     n, f = S.shape[0], Z.shape[1]
     if n <= f:
+        following = following[:PANEL]
         _copy_rows(S, w, r, Z, scale, wide, following, panel, right)
         _multiply_copies(panel, n, wide, Z, S, following, system, stride)
         return trace_of(system, wide, stride)

@@ -42,6 +42,8 @@ _TILE = 512
 _LEAST = 1e-10
 # Most items for which a search tries EASE by default: n x n x n operations take seconds.
 _MOST_ITEMS = 10_000
+# The same where the search is thorough: minutes.
+_MOST_WHEN_THOROUGH = 20_000
 # Rows of the Gramian made at once in each thread, sparse at first.
 _ROWS = 32
 
@@ -366,9 +368,17 @@ class EASEFamily(Family):
         """Return True up to 10,000 items."""
         return data.interactions.n_items <= _MOST_ITEMS
 
+    def is_tried_when_thorough(self, data: TrainingData) -> bool:
+        """Return True up to 20,000 items, if the weights fit into memory."""
+        n_items, free = data.interactions.n_items, available()
+        fits = free is None or 2 * ease_bytes(n_items) <= free
+        return n_items <= _MOST_ITEMS or (n_items <= _MOST_WHEN_THOROUGH and fits)
+
     def why_tried(self, data: TrainingData) -> str:
         """Compare the items with the limit."""
-        return f"since {data.interactions.n_items:,} items are at most {_MOST_ITEMS:,}"
+        n_items = data.interactions.n_items
+        limit = _MOST_ITEMS if n_items <= _MOST_ITEMS else _MOST_WHEN_THOROUGH
+        return f"since {n_items:,} items are at most {limit:,}"
 
     @property
     def growth(self) -> float:

@@ -309,9 +309,15 @@ class SparseLinearFamily(Family):
         """Return True where there are too many items for EASE, up to 100,000."""
         return _FEWEST_ITEMS < data.interactions.n_items <= _MOST_ITEMS
 
+    def is_tried_when_thorough(self, data: TrainingData) -> bool:
+        """Return True up to 100,000 items, also beside EASE."""
+        return data.interactions.n_items <= _MOST_ITEMS
+
     def why_tried(self, data: TrainingData) -> str:
         """Compare the items with the limits."""
         n_items = data.interactions.n_items
+        if n_items <= _FEWEST_ITEMS:
+            return f"since {n_items:,} items are at most {_MOST_ITEMS:,}"
         return f"since {n_items:,} items are more than {_FEWEST_ITEMS:,}, at most {_MOST_ITEMS:,}"
 
     def code(self, config: SparseLinearConfig, train: Interactions) -> tuple[Any, ...]:
