@@ -29,11 +29,7 @@ SMALL = {
     "text.py": "below all other modules; it will take more",
     "recommending/ranking/prepared.py": "one idea, with a lock of its own",
     "models/similarity/exact.py": "the one sum of lists, explanations and reasons",
-<<<<<<< HEAD
     "recommending/ranking/weight_sums.py": "one source of scores, as the compiler needs it",
-    "models/als/momentum.py": "one idea of the training, with its sources",
-=======
->>>>>>> h-solver
     "progress.py": "protocols that all layers above import",
     "tuning/budget/warm_up.py": "also for workers, which forecast nothing",
     "web/edge/exchange.py": "headers, path and client of a request, for all middlewares",
