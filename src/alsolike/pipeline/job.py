@@ -260,7 +260,7 @@ def refuse_share(share: float | None) -> None:
         raise SettingError(f"share must be a number above 0 and at most 1, not {share!r}.")
 
 
-def _in_order(space: Space, base: Config) -> Space:
+def _in_order(space: Mapping[str, Any], base: Config) -> dict[str, Any]:
     """Sort settings as the configuration lists them, on which the numbers of the runs depend."""
     order = [*(one.name for one in fields(base)), *space]
     return {name: space[name] for name in sorted(space, key=order.index)}
