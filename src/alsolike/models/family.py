@@ -252,7 +252,7 @@ class Family(ABC):
         return False
 
     def is_tried_when_thorough(self, data: TrainingData) -> bool:
-        """Tell whether a thorough search tries it, which has more time; by default as any search."""
+        """Tell whether a thorough search tries it; by default as any search."""
         return self.is_tried(data)
 
     def why_tried(self, data: TrainingData) -> str:
