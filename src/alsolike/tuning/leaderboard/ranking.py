@@ -1,6 +1,6 @@
 """Ranks the recorded runs of a search by each objective."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +11,12 @@ from alsolike.errors import FitError, LedgerError
 from alsolike.evaluation.objectives.base import DEGENERATE, Objective
 from alsolike.evaluation.statistics.selection import cheapest_of, compare_with_best, optimism
 from alsolike.models.registry import family_of
+from alsolike.models.settings import Config
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
 from alsolike.tuning.leaderboard.runs import DEAD, Run, rank_key
 from alsolike.tuning.plan import Plan, ending_at, is_scored_at_sweeps
+from alsolike.tuning.storage.canonical import canonical_settings
 from alsolike.tuning.storage.ledger import Ledger
 
 Values = npt.NDArray[np.float64]
@@ -133,6 +135,7 @@ def _scored(
 ) -> list[_Scored]:
     """Return the runs with the figures of one objective, without their prefix."""
     found, train = [], plan.split.train
+    seconds_of = _seconds(ledger, recorded)
     for run, points in recorded:
         own = {
             sweep: {
@@ -148,10 +151,29 @@ def _scored(
                 f"{ledger.place}: {run.title} has points, but the scores of its users are "
                 "missing. Delete the file to start the search again."
             )
-        state, seconds = ledger.state(run.entry), ledger.seconds(run.entry)
+        state, seconds = ledger.state(run.entry), seconds_of(run)
         cost = int(family_of(run.config).cost(run.config, train.n_users, train.n_items))
         found.append(_Scored(run, own, objective.score, best[1], state, seconds, cost))
     return found
+
+
+def _seconds(
+    ledger: Ledger, recorded: Sequence[tuple[Run, Points]]
+) -> Callable[[Run], float | None]:
+    """Return how long runs took, with the trainings of their members, which others have done."""
+    known = {_trained(run.config): ledger.seconds(run.entry) for run, _ in recorded}
+
+    def seconds_of(run: Run) -> float | None:
+        members = family_of(run.config).members(run.config)
+        each = [ledger.seconds(run.entry), *(known.get(_trained(one)) for one in members)]
+        return None if None in each else sum(filter(None, each))
+
+    return seconds_of
+
+
+def _trained(config: Config) -> str:
+    """Return a key of a training, whatever the sweep that was chosen."""
+    return canonical_settings(ending_at(config, 1).to_settings())
 
 
 def _result_of(objective: Objective, scored: Sequence[_Scored], failures: Table) -> SearchResult:
