@@ -161,7 +161,8 @@ def test_search_leaves_the_leaderboard_and_the_curves(likes: Path, tmp_path: Pat
     said = fine(*words, "--verbose").output
     assert "run 2: factors 4" in said
     assert "popularity" in said
-    names = {"leaderboard.csv", "learning_curves.csv", "learning_curves.parquet", "ledger.sqlite"}
+    names = {"families.json", "leaderboard.csv", "learning_curves.csv", "learning_curves.parquet",
+             "ledger.sqlite"}  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == names
     assert len(rows_of(tmp_path / "learning_curves.parquet")) == 4
     assert fine(*words, "--quiet").output == ""

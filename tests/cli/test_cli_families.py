@@ -14,8 +14,10 @@ SETTINGS = {
     "als": ["factors=4", "iterations=3"],
     "item-knn": ["neighbours=8", "weighting=bm25", "b=0.1"],
     "ease": ["regularization=20"],
+    "sparse-linear": ["neighbours=8", "regularization=20"],
     "popularity": [],
     "random": ["seed=5"],
+    "blend": ["members=[{factors = 4}, {model = 'ease', regularization = 20.0}]", "weights=[2, 1]"],
 }
 CANNOT = {("explain", "popularity"), ("explain", "random")}
 
@@ -148,7 +150,7 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
     [
         (
             ["--family", "item-kn"],
-            "Unknown model 'item-kn'; known are als, item-knn, ease, popularity",
+            "Unknown model 'item-kn'; known are als, item-knn, ease, sparse-linear, popularity",
         ),
         (["--family", "factors"], "Models of the family 'factors' are made by other programs"),
         (["--family", "item-knn", "--set", "factors=3"], "'factors'. It is a setting of als. S"),

@@ -203,8 +203,8 @@ def prepare(resolved: ResolvedJob, *, observer: Observer = SILENT) -> Prepared:
     split = folds[-1] if folds else resolved.split(kept, preset)
     observer.tell(split)
     lineup = resolved.lineup(split.train, preset)
-    if tried := str(lineup):
-        observer.tell(tried)
+    if lineup.by_default:
+        observer.tell(lineup)
     strategy = resolved.strategy(preset, lineup)
     features = None
     if job.agree is not None:

@@ -9,6 +9,7 @@ from alsolike.errors import SettingError
 from alsolike.models.family import Family, TrainingData
 from alsolike.models.registry import family_named, names, trained
 from alsolike.models.settings import Config
+from alsolike.tables import wrapped
 from alsolike.text import listed
 
 # On every leaderboard.
@@ -40,6 +41,10 @@ class Lineup:
     baselines: tuple[Config, ...] = ()
     combined: tuple[str, ...] = ()
     by_default: Mapping[str, str] = field(default_factory=dict)
+
+    def brief(self, width: int) -> str:
+        """Return the text in lines of at most `width` characters."""
+        return wrapped(str(self), width, indent=2)
 
     def __str__(self) -> str:
         """Say which families are tried by default and why; empty if the caller chose them.
