@@ -17,7 +17,7 @@ SETTINGS = {
     "sparse-linear": ["neighbours=8", "regularization=20"],
     "popularity": [],
     "random": ["seed=5"],
-    "blend": ["members=[{factors = 4}, {model = 'ease', regularization = 20.0}]", "weights=[2, 1]"],
+    "blend": ["weights=[0.25, 0.75]"],
 }
 CANNOT = {("explain", "popularity"), ("explain", "random")}
 

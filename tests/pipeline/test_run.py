@@ -99,7 +99,7 @@ def test_a_frame_and_an_item_frame_go_all_the_way(tmp_path: Path) -> None:
     assert {"Reading", "grid search", "sweeps", "writing"} <= set(listener.tasks)
     kinds = [type(finding).__name__ for finding in listener.told]
     assert kinds == [
-        "ReadReport", "FilterReport", "Split", "str", "MemoryForecast", "TimeForecast",
+        "ReadReport", "FilterReport", "Split", "Lineup", "MemoryForecast", "TimeForecast",
         "MemoryForecast", "FinishedRun", "FinishedRun", "SimilarItemsReport", "HoldoutReport",
         "SearchResult", "ChosenRun", "str", *(["str"] if outcome.similar_model is not None else []),
     ]  # fmt: skip

@@ -28,7 +28,7 @@ def wide(n_items: int) -> Interactions:
 def test_the_default_follows_from_counts() -> None:
     lineup = lineup_for(None, None, LIKES, seed=7)
     assert lineup.searched == ("als",)
-    assert families(lineup.candidates) == ["item-knn"] * 8 + ["ease"] * 3 + ["sparse-linear"] * 3
+    assert families(lineup.candidates) == ["item-knn"] * 8 + ["ease"] * 3
     assert families(lineup.baselines) == ["popularity", "random"]
     assert lineup.baselines[1].to_settings()["seed"] == 7
 
@@ -43,14 +43,14 @@ def test_ease_is_tried_up_to_ten_thousand_items(n_items: int, *, is_tried: bool)
 def test_the_reasons_of_the_default_are_the_families_own() -> None:
     assert str(lineup_for(None, None, LIKES)) == (
         "Tried by default: als and item-knn on every table; ease since 40 items are at most "
-        "10,000; sparse-linear since 40 items are at most 100,000."
+        "10,000; blend where two others are tried."
     )
     assert str(lineup_for(None, None, wide(10_001))) == (
         "Tried by default: als and item-knn on every table; sparse-linear since 10,001 items are "
-        "at most 100,000."
+        "more than 10,000, at most 100,000; blend where two others are tried."
     )
     assert str(lineup_for(None, None, wide(100_001))) == (
-        "Tried by default: als and item-knn on every table."
+        "Tried by default: als and item-knn on every table; blend where two others are tried."
     )
     assert str(lineup_for(None, [], LIKES)) == "Tried by default: als on every table."
     assert str(lineup_for(["als", "ease"], None, LIKES)) == ""
@@ -119,8 +119,10 @@ def test_a_table_too_large_for_memory_is_refused_and_not_left_out(
     assert isinstance(lineup_for(["als", "item-knn"], None, LIKES), Lineup)
 
 
-@pytest.mark.parametrize(("n_items", "is_tried"), [(100_000, True), (100_001, False)])
-def test_sparse_linear_models_are_tried_up_to_a_hundred_thousand_items(
+@pytest.mark.parametrize(
+    ("n_items", "is_tried"), [(10_000, False), (10_001, True), (100_000, True), (100_001, False)]
+)
+def test_sparse_linear_models_are_tried_where_ease_is_not_up_to_a_hundred_thousand_items(
     n_items: int, *, is_tried: bool
 ) -> None:
     lineup = lineup_for(None, None, wide(n_items))
@@ -128,3 +130,17 @@ def test_sparse_linear_models_are_tried_up_to_a_hundred_thousand_items(
     assert "sparse-linear" in families(
         lineup_for(["sparse-linear"], None, wide(n_items)).candidates
     )
+
+
+@pytest.mark.parametrize(
+    ("n_items", "expected"),
+    [(9_000, {"ease", "sparse-linear"}), (12_000, {"ease", "sparse-linear"}),
+     (20_001, {"sparse-linear"}), (100_001, set())],
+)  # fmt: skip
+def test_a_thorough_search_tries_larger_tables_and_more_settings(
+    n_items: int, expected: set[str]
+) -> None:
+    usual, lineup = (lineup_for(None, None, wide(n_items), thorough=one) for one in (False, True))
+    assert set(families(lineup.candidates)) - {"item-knn"} == expected
+    assert len(lineup.candidates) > len(usual.candidates)
+    assert lineup.baselines == usual.baselines

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.base import HasAffinities, ItemScorer
 from alsolike.models.family import Family
-from alsolike.models.registry import config_of, family_named, family_of
-from alsolike.models.settings import Config, FamilyConfig, check_number
+from alsolike.models.registry import config_of, family_named, family_of, family_of_settings
+from alsolike.models.settings import Config, FamilyConfig, check_number, known_settings
 
 _FEWEST, _MOST = 2, 3
 _DECIMALS = 12
@@ -79,6 +79,13 @@ class BlendConfig(FamilyConfig):
         members = [one.to_settings() for one in self.members]
         return {"model": self.family, "members": members, "weights": list(self.weights)}
 
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Build from what `to_settings` returned; SettingError for an unknown name."""
+        members = [config_of(one) if isinstance(one, Mapping) else one
+                   for one in settings.get("members", ())]  # fmt: skip
+        return super().from_settings({**settings, "members": members} if members else settings)
+
     @property
     def families(self) -> tuple[Family, ...]:
         """The families of the members."""
@@ -117,12 +124,19 @@ class BlendConfig(FamilyConfig):
 
 def _member(given: Any) -> Any:
     """Return the configuration of a member; SettingError if it cannot be one."""
-    config = config_of(given) if isinstance(given, Mapping) else given
+    config = _typed(given) if isinstance(given, Mapping) else given
     family = family_of(config)
     if family.is_baseline or family.is_combined:
         kind = "a baseline" if family.is_baseline else "made of models itself"
         raise SettingError(f"{family.name!r} cannot be a member of a blend: it is {kind}.")
     return config
+
+
+def _typed(given: Mapping[str, Any]) -> Any:
+    """Return the configuration of settings that somebody typed: others are the defaults."""
+    config = family_of_settings(given).config
+    own = {name: value for name, value in given.items() if name != "model"}
+    return config(**known_settings(config, own))
 
 
 def _scaled(weights: Sequence[float]) -> tuple[float, ...]:

@@ -98,5 +98,5 @@ class FamilyComparison:
 
 
 def _plain(row: "LeaderboardRow") -> dict[str, Any]:
-    names = ("family", "run", "rank", "mean", "low", "high", "ties", "bytes", "seconds")
+    names = ("family", "run", "rank", "mean", "low", "high", "ties", "bytes")
     return {name: getattr(row, name) for name in names} | {"settings": row.config.to_settings()}
