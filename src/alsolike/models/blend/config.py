@@ -82,9 +82,11 @@ class BlendConfig(FamilyConfig):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Build from what `to_settings` returned; SettingError for an unknown name."""
-        members = [config_of(one) if isinstance(one, Mapping) else one
-                   for one in settings.get("members", ())]  # fmt: skip
-        return super().from_settings({**settings, "members": members} if members else settings)
+        given = settings.get("members")
+        if not isinstance(given, (list, tuple)):
+            return super().from_settings(settings)
+        members = [config_of(one) if isinstance(one, Mapping) else one for one in given]
+        return super().from_settings({**settings, "members": members})
 
     @property
     def families(self) -> tuple[Family, ...]:
