@@ -27,11 +27,11 @@ import numpy.typing as npt
 
 from alsolike.kernels.compiler.jit import bare_kernel, kernel, part
 from alsolike.kernels.ranking.panels import (
-    LEAST,
     TALL,
     WIDE,
     add_products,
     begin_groups,
+    begin_step,
     may_enter,
 )
 from alsolike.kernels.ranking.topk import exact_dot, push
@@ -186,6 +186,7 @@ def scan_products(
     panels: Array,
     order: Array,
     ends: Array,
+    longest: Array,
     rests: Array,
     X: Array,
     lengths: Array,
@@ -207,13 +208,13 @@ def scan_products(
         Rows ``h_j z_j``, the longest first.
     order : int32, (n_open,)
         The item of each place in the panels.
-    ends, rests, lengths, slack
+    ends, longest, rests, lengths, slack
         As in `alsolike.kernels.ranking.panels.scan_panels`.
     X, Z : float32, (b, f) and (n, f)
     """
     b, f = X.shape
     n_groups = (b + TALL - 1) // TALL
-    queries = np.empty((n_groups * TALL, f), dtype=np.float32)
+    queries = np.empty((n_groups, f, TALL), dtype=np.float32)
     groups, n_active = np.empty(n_groups, dtype=np.int64), n_groups
     begin_groups(X, queries, groups)
     # A product below this cannot enter the list; nothing enters that of no query, or
@@ -222,12 +223,13 @@ def scan_products(
     for query in range(n_groups * TALL):
         is_asked = query < b and lengths[0, query] > 0
         worst[query] = product_bar(query, D, best, filled) if is_asked else np.inf
-    sums, bars = np.empty(TALL * WIDE, dtype=np.float32), np.empty(TALL, dtype=np.float32)
+    sums = np.empty(TALL * WIDE, dtype=np.float32)
+    tops, gaps = np.empty(TALL, dtype=np.float32), np.empty(TALL, dtype=np.float32)
     for panel in range(panels.shape[0]):
         at = 0
         while at < n_active:
             first = groups[at] * TALL
-            if not may_enter(worst, lengths, rests, first, panel, b, slack):
+            if not may_enter(worst, lengths, longest[panel], first, b, slack):
                 n_active -= 1
                 groups[at] = groups[n_active]
                 continue
@@ -236,21 +238,17 @@ def scan_products(
             sums[:] = 0
             begin, hit = 0, False
             for step in range(len(ends)):
-                for a in range(TALL):
-                    query = min(first + a, b - 1)
-                    bound = lengths[step + 1, query] * rests[step + 1, panel]
-                    bound += slack * lengths[0, query] * rests[0, panel]
-                    bars[a] = worst[first + a] - bound - LEAST
+                begin_step(worst, lengths, longest[panel], first, step, b, slack, tops, gaps)
                 hit = add_products(
-                    panels, panel * f * WIDE, queries, first * f, f, begin, ends[step],
-                    sums, bars,
+                    panels, panel * f * WIDE, queries, first * f, begin, ends[step], sums, tops,
+                    gaps, rests, (step + 1) * rests.shape[1] + panel * WIDE,
                 )  # fmt: skip
                 if not hit:
                     break
                 begin = ends[step]
             if hit:
                 _enter_tile(
-                    first, panel, order, X, Z, sums, bars, ceiling, h, D, known, best, items,
+                    first, panel, order, X, Z, sums, tops, ceiling, h, D, known, best, items,
                     filled, worst,
                 )  # fmt: skip
 
@@ -271,7 +269,7 @@ def _enter_tile(
     X: Array,
     Z: Array,
     sums: Array,
-    bars: Array,
+    tops: Array,
     ceiling: float,
     h: Array,
     D: Array,
@@ -285,7 +283,7 @@ def _enter_tile(
     for a in range(min(TALL, X.shape[0] - first)):
         query = first + a
         for lane in range(min(WIDE, len(order) - panel * WIDE)):
-            if sums[a * WIDE + lane] <= bars[a]:
+            if sums[a * WIDE + lane] <= tops[a]:
                 continue
             item = order[panel * WIDE + lane]
             if known[query, item >> 3] >> np.uint8(item & 7) & 1:

@@ -25,7 +25,14 @@ from alsolike.models.base import Floats
 from alsolike.models.similarity.co_counts import CoCounts
 from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.progress import Observer
-from alsolike.recommending.ranking.scan import Filler, Heaps, Ranked, lengths_from, steps_of
+from alsolike.recommending.ranking.scan import (
+    Filler,
+    Heaps,
+    Ranked,
+    lengths_from,
+    rests_of,
+    steps_of,
+)
 from alsolike.recommending.ranking.score_blocks import blocks_of
 from alsolike.recommending.shared import Indices, Mask, product_margin, row_lengths
 
@@ -79,7 +86,7 @@ class AffinitySource:
             )  # fmt: skip
             if scan is not None:
                 scan_products(
-                    scan.panels, scan.order, scan.ends, scan.rests, x, lengths, known.right,
+                    scan.panels, scan.order, scan.ends, scan.longest, scan.rests, x, lengths, known.right,
                     scan.slack, terms.ceiling, known.weights, sizes, marked, heaps.scores,
                     heaps.items, heaps.filled,
                 )  # fmt: skip
@@ -218,6 +225,7 @@ class _Panels:
     panels: Floats
     order: Indices
     ends: Bounds
+    longest: Floats
     rests: Floats
     slack: float
 
@@ -234,12 +242,10 @@ class _Panels:
         panels = np.zeros((n_panels, factors, WIDE), dtype=np.float32)
         lay_out(plain(scaled), order, panels)
         ends = steps_of(factors)
-        rests = np.zeros((len(ends) + 1, n_panels * WIDE), dtype=np.float32)
-        rests[:, : len(order)] = lengths_from(scaled[order], ends)
-        rests = rests.reshape(len(ends) + 1, n_panels, WIDE).max(axis=2)
+        longest, rests = rests_of(scaled, order, ends)
         # Twice: the rows of the panels are rounded, too.
         slack = 2 * float(product_margin(np.ones(()), 1.0, factors))
-        return cls(plain(panels), order, ends, rests, slack)
+        return cls(plain(panels), order, ends, longest, rests, slack)
 
 
 def check_finite(terms: AffinityTerms, items: Vocabulary) -> None:
