@@ -86,9 +86,9 @@ class AffinitySource:
             )  # fmt: skip
             if scan is not None:
                 scan_products(
-                    scan.panels, scan.order, scan.ends, scan.longest, scan.rests, x, lengths, known.right,
-                    scan.slack, terms.ceiling, known.weights, sizes, marked, heaps.scores,
-                    heaps.items, heaps.filled,
+                    scan.panels, scan.order, scan.ends, scan.longest, scan.rests, x, lengths,
+                    known.right, scan.slack, terms.ceiling, known.weights, sizes, marked,
+                    heaps.scores, heaps.items, heaps.filled,
                 )  # fmt: skip
             sort_heaps(heaps.scores, heaps.items, heaps.filled)
 
