@@ -137,36 +137,43 @@ def rank_counted(
     """
     k = best.shape[1]
     for q in range(len(queries)):
-        for place in range(starts[q], starts[q + 1]):
-            item = near[place]
-            known[q, item >> 3] |= np.uint8(1 << (item & 7))
         own = queries[q]
         known[q, own >> 3] |= np.uint8(1 << (own & 7))
         # The best by counts alone come first: they raise the bar for all others.
-        n_seeds = 0
+        n_seeds, least = 0, np.float32(-np.inf)
         for place in range(starts[q], starts[q + 1]):
             item = near[place]
-            if open_items[item]:
-                score = np.float32(counts[place] * h[item])
+            known[q, item >> 3] |= np.uint8(1 << (item & 7))
+            score = np.float32(counts[place] * h[item])
+            # Compared before the call, which costs more than all else here.
+            if score > least and open_items[item]:
                 n_seeds = push(seeds, seed_items, n_seeds, score, np.int32(place - starts[q]))
+                if n_seeds == k:
+                    least = seeds[0]
         for seed in range(n_seeds):
             place = starts[q] + seed_items[seed]
             _enter_counted(q, place, near, counts, X, Z, ceiling, h, D, best, items, filled)
             counts[place] = -counts[place]
+        length, bar = np.float64(lengths[q]) * UP, counted_bar(q, D, best, filled)
         for place in range(starts[q], starts[q + 1]):
             count = counts[place]
             if count < 0:
                 counts[place] = -count
                 continue
             item = near[place]
-            if not open_items[item]:
+            most = count + min(length * np.float64(right_lengths[item]), ceiling)
+            if most * h[item] < bar or not open_items[item]:
                 continue
-            if filled[q] == k:
-                most = np.float64(lengths[q]) * np.float64(right_lengths[item]) * UP
-                bound = (count + min(most, ceiling)) * h[item] / D[q] * UP
-                if bound < best[q, 0]:
-                    continue
             _enter_counted(q, place, near, counts, X, Z, ceiling, h, D, best, items, filled)
+            bar = counted_bar(q, D, best, filled)
+
+
+@part
+def counted_bar(query: int, D: Array, best: Array, filled: Array) -> float:
+    """Return a bound below which no ``(c + q . z_j) h_j`` enters the list of a query."""
+    if filled[query] < best.shape[1]:
+        return -np.inf
+    return np.float64(best[query, 0]) * D[query] * (2.0 - UP)
 
 
 @part
@@ -177,7 +184,7 @@ def _enter_counted(
     item = near[place]
     total = counts[place] + clipped_product(X[q], Z[item], ceiling)
     score = np.float32(total * h[item] / D[q])
-    if score > 0:
+    if score > 0 and (filled[q] < best.shape[1] or score >= best[q, 0]):
         filled[q] = push(best[q], items[q], filled[q], score, item)
 
 
