@@ -169,7 +169,7 @@ def rank_counted(
 
 
 @part
-def counted_bar(query: int, D: Array, best: Array, filled: Array) -> float:
+def counted_bar(query: int, D: Array, best: Array, filled: Array) -> Any:
     """Return a bound below which no ``(c + q . z_j) h_j`` enters the list of a query."""
     if filled[query] < best.shape[1]:
         return -np.inf
