@@ -42,6 +42,7 @@ Doubles = npt.NDArray[np.float64]
 # Products held at once by a thread while several marks are ranked.
 _CELLS = 1 << 21
 _MARK_QUERIES = 48
+_ROWS = 256  # scaled together, in the caches
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +235,9 @@ class _Panels:
         factors = known.right.shape[1]
         if not factors:
             return None
-        scaled = (known.right * known.weights[:, None]).astype(np.float32)
+        scaled = np.empty_like(known.right)
+        for rows in blocks_of(len(scaled), _ROWS):  # a float64 copy of all would be twice as large
+            scaled[rows] = known.right[rows] * known.weights[rows, None]
         lengths = row_lengths(scaled)
         order = np.argsort(-lengths, kind="stable").astype(np.int32)
         order = plain(order[may_appear[order] & (lengths[order] > 0)])
