@@ -1,7 +1,9 @@
 """The best items of all users and all items, and one answer at a time, beside the peers.
 
-Run as ``python benchmarks/ranking.py [--data gowalla,article] [--factors 64]``. Our model is fitted
-once; its factors are handed to the peers, so that all rank the same scores.
+Run as ``python benchmarks/ranking.py [--data gowalla,article] [--factors 64,1024]``. Our model is
+fitted once; its factors are handed to the peers, so that all rank the same scores. More than 128
+factors are fitted by the settings that lists gain from, few sweeps and a low unobserved weight, by
+which lengths differ less and fewer products are skipped.
 
 ``top 20, all users``: the items that each user has in training left out. ``similar 10, all items``:
 by the cosine, as implicit has it, and by evidence, our default; irspack does not offer it. The
@@ -37,6 +39,7 @@ from _side_by_side import (
     clock,
     held,
     hu2008,
+    listed,
     own_peak,
     peak_alone,
     peer,
@@ -59,6 +62,16 @@ from alsolike.recommending.similarity import similar_at_marks, similar_indices
 from alsolike.recommending.single import recommend_one, similar_to
 
 CONFIG = hu2008(iterations=5)
+MANY = 128  # factors; more have settings of their own
+CONFIG_OF_MANY = ALSConfig(
+    alpha=1.0,
+    regularization=0.01,
+    regularization_exponent=1.0,
+    unobserved_weight=0.005,
+    values="binary",
+    confidence="additive",
+    iterations=3,
+)
 USERS_AT_ONCE = 256
 LIST, SHELF = 20, 10
 TOP, SIMILAR = f"top {LIST}, all users", f"similar {SHELF}, all items"
@@ -67,6 +80,13 @@ ONE_USER, ONE_ITEM = "one user", "one item"
 FLOOR = "matrix product"
 
 Lists = npt.NDArray[Any]
+
+most_rows: int | None = None  # of users and items, by --rows
+
+
+def rows_of(count: int) -> npt.NDArray[np.intp]:
+    """Return the rows of users or items whose lists are made: the first ones."""
+    return np.arange(count if most_rows is None else min(count, most_rows))
 
 
 class Ranker:
@@ -100,13 +120,13 @@ class Ranker:
 
     def top(self) -> Lists:
         """Return the best items of every user."""
-        everyone = np.arange(len(self.model.users))
+        everyone = rows_of(len(self.model.users))
         ranked = top_items(self.model, everyone, k=LIST, exclude=self.seen, engine=self.engine)
         return ranked.indices
 
     def similar(self) -> object:
         """Return the items nearest to every item; rare ones too, as the peers do."""
-        every = np.arange(len(self.model.items))
+        every = rows_of(len(self.model.items))
         ranked = similar_indices(self.model, every, k=SHELF, min_count=0, engine=self.engine)
         return ranked.indices
 
@@ -147,7 +167,7 @@ class OneMark(Evidence):
         return {}
 
     def similar(self) -> object:
-        every = np.arange(len(self.model.items))
+        every = rows_of(len(self.model.items))
         return similar_at_marks(
             self.model, every, k=SHELF, marks=self.marks, min_count=0, engine=self.engine
         )
@@ -177,11 +197,11 @@ class Implicit(Ranker):
         self.matrix = sp.csr_matrix(self.seen)
 
     def top(self) -> Lists:
-        everyone = np.arange(len(self.model.users))
-        return self.peer.recommend(everyone, self.matrix, N=LIST)[0]
+        everyone = rows_of(len(self.model.users))
+        return self.peer.recommend(everyone, self.matrix[everyone], N=LIST)[0]
 
     def similar(self) -> Lists:
-        every = np.arange(len(self.model.items))
+        every = rows_of(len(self.model.items))
         return self.peer.similar_items(every, N=SHELF + 1)[0][:, 1:]
 
     def one_user(self, row: int) -> object:
@@ -218,8 +238,9 @@ class Irspack(Ranker):
 
     def top(self) -> Lists:
         found: list[list[tuple[int, float]]] = []
-        for first in range(0, len(self.model.users), USERS_AT_ONCE):
-            found += self._best(first, min(first + USERS_AT_ONCE, len(self.model.users)))
+        last = len(rows_of(len(self.model.users)))
+        for first in range(0, last, USERS_AT_ONCE):
+            found += self._best(first, min(first + USERS_AT_ONCE, last))
         short = [[item for item, _ in row] + [-1] * (LIST - len(row)) for row in found]
         return np.array(short)
 
@@ -243,10 +264,10 @@ class Product(Ranker):
         return {}
 
     def top(self) -> None:
-        self._multiply(self.model.user_factors)
+        self._multiply(self.model.user_factors[rows_of(len(self.model.users))])
 
     def similar(self) -> None:
-        self._multiply(self.model.item_factors)
+        self._multiply(self.model.item_factors[rows_of(len(self.model.items))])
 
     def _multiply(self, left: npt.NDArray[np.float32]) -> None:
         right, own = self.model.item_factors.T, threading.local()
@@ -277,7 +298,7 @@ def flops(model: FactorModel, task: str) -> float | None:
     """
     if task == MARKED:
         return None
-    rows = len(model.users) if task == TOP else len(model.items)
+    rows = len(rows_of(len(model.users) if task == TOP else len(model.items)))
     return 2.0 * rows * len(model.items) * model.factors
 
 
@@ -296,7 +317,8 @@ def whole_rows(
     taken = take_turns(clocks, asked.turns)
     rows = []
     for name, seconds in taken.items():
-        where = ("--task", task, "--stored", folder, "--threads", asked.threads)
+        where = ["--task", task, "--stored", folder, "--threads", asked.threads]
+        where += [] if asked.rows is None else ["--rows", asked.rows]
         peak = None if asked.no_memory else peak_alone("--alone", name, *where)
         same = {}
         if name not in (FLOOR, *(one.name for one in OURS[1:])):
@@ -330,9 +352,12 @@ def answer_rows(rankers: list[Ranker], task: str, calls: int) -> list[Row]:
     ]
 
 
-def compare(report: Report, asked: argparse.Namespace, data: str, likes: Interactions) -> None:
-    """Print and keep the table of one data set."""
-    config = ALSConfig(**CONFIG.to_settings() | {"factors": asked.factors})
+def compare(
+    report: Report, asked: argparse.Namespace, data: str, likes: Interactions, factors: int
+) -> None:
+    """Print and keep the table of one data set and number of factors."""
+    settings = (CONFIG if factors <= MANY else CONFIG_OF_MANY).to_settings()
+    config = ALSConfig(**settings | {"factors": factors})
     model = fit(likes, config, engine=LocalEngine(asked.threads))
     with tempfile.TemporaryDirectory() as folder:
         store(
@@ -349,13 +374,14 @@ def compare(report: Report, asked: argparse.Namespace, data: str, likes: Interac
     alone = [RANKERS[name](model, 1) for name in names_of(asked)]
     rows += answer_rows(alone, ONE_USER, asked.calls) + answer_rows(alone, ONE_ITEM, asked.calls)
     report.section(
-        f"{data}: {likes!r}; {asked.factors} factors",
+        f"{data}: {likes!r}; {factors} factors",
         rows,
         rate=rate,
         settings={one.name: one.settings for one in rankers},
         data=data,
-        factors=asked.factors,
+        factors=factors,
         calls=asked.calls,
+        most_rows=asked.rows,
     )
 
 
@@ -382,15 +408,19 @@ def main() -> int:
     """Compare for each table asked for."""
     parser = arguments(__doc__)
     parser.add_argument("--data", default="gowalla,article", help="several, separated by commas")
-    parser.add_argument("--factors", type=int, default=64)
+    parser.add_argument("--factors", default="64", help="several, separated by commas")
     parser.add_argument("--calls", type=int, default=500, help="single answers of each contender")
+    parser.add_argument("--rows", type=int, help="lists of only the first so many users and items")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    global most_rows  # noqa: PLW0603 - one setting of the whole process
+    most_rows = asked.rows
     if asked.alone:
         return alone(asked)
     report = Report("ranking", asked)
     for data, likes, _ in tables(asked.data):
-        compare(report, asked, data, likes)
+        for factors in listed(asked.factors):
+            compare(report, asked, data, likes, int(factors))
     return 0
 
 

@@ -5,12 +5,13 @@ little-endian; the header, a JSON object from tensor names to ``dtype``, ``shape
 ``data_offsets``; then the tensors' bytes, without gaps. Nothing in it can run code.
 """
 
+import json
 import math
 import mmap
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,9 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "I32": np.dtype("<i4"),
     "U8": np.dtype("u1"),
 }
+_ORDER = "U8", "I32", "F32", "F64", "I64"  # wide numbers lie first, so that all are aligned
 _PREFIX_BYTES = 8
+_CHUNK = 1 << 20  # bytes
 # Headers name a dozen tensors; a longer one is an attack on memory, not a model.
 _HEADER_LIMIT = 1 << 24
 
@@ -50,6 +53,38 @@ def pack_tensors(tensors: Tensors) -> bytes:
     # The library takes each array's memory as it lies, whatever its strides say.
     content: bytes = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
     return content
+
+
+def chunks_of(tensors: Tensors) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of `pack_tensors` in pieces, without a copy of large arrays.
+
+    The library's own function holds each array twice more.
+    """
+    names = sorted(tensors, key=lambda name: (-_ORDER.index(_name_of(tensors[name])), name))
+    header, position = {}, 0
+    for name in names:
+        array = tensors[name]
+        header[name] = {
+            "dtype": _name_of(array),
+            "shape": list(array.shape),
+            "data_offsets": [position, position + array.nbytes],
+        }
+        position += array.nbytes
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    text += b" " * (-len(text) % _PREFIX_BYTES)
+    yield len(text).to_bytes(_PREFIX_BYTES, "little") + text
+    for name in names:
+        own = np.ascontiguousarray(tensors[name])
+        content = (
+            own.astype(own.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data
+        )
+        for start in range(0, len(content), _CHUNK):
+            yield content[start : start + _CHUNK]
+
+
+def _name_of(array: npt.NDArray[Any]) -> str:
+    """Return the format's name of an array's numbers."""
+    return next(name for name, dtype in _DTYPES.items() if array.dtype == dtype)
 
 
 def map_file(path: Path) -> memoryview:

@@ -21,11 +21,12 @@ from alsolike.models.factor_model import FactorModel
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.similarity.config import MARKS, SimilarityConfig
 from alsolike.recommending.batch import recommend, top_items
-from alsolike.recommending.ranking import leading, longest, prepared
+from alsolike.recommending.ranking import leading, longest, prepared, stages
 from alsolike.recommending.ranking.factor_single import best_items
 from alsolike.recommending.ranking.leading import Leading
 from alsolike.recommending.ranking.longest import Longest
 from alsolike.recommending.ranking.nearest import Neighbours
+from alsolike.recommending.ranking.stages import Stages
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.recommending.similarity import similar_indices
 from alsolike.recommending.single import recommend_one
@@ -36,10 +37,16 @@ AFFINITIES = ("evidence", "audience", "cosine", "dot")
 
 
 @contextmanager
-def small_parts():
-    """Let a few items be many: only some rows are copied, and leading coordinates are used."""
+def small_parts(*, of_many_factors=False):
+    """Let a few items be many, and some factors, too, so that rows are left out in stages."""
     few = {longest: {"_FEW": 4, "_PART": 3}, leading: {"_LEAST_ITEMS": 64, "_LEAST_FACTORS": 2,
            "_SEEDS": 1, "_MOST_LEFT": 1}}  # fmt: skip
+    if of_many_factors:
+        few[stages] = {
+            "_LEAST_ITEMS": 64, "_LEAST_FACTORS": 2, "_SEEDS": 1, "_MOST_LEFT": (1, 1),
+            "_MOST_BYTES": 4000,
+        }  # fmt: skip
+        few[longest]["_EQUAL"] = 0.0
     with pytest.MonkeyPatch.context() as patch:
         for module, values in few.items():
             for name, value in values.items():
@@ -84,16 +91,16 @@ def equals_batch(model, rows, k, min_count=MIN_COUNT, similarity=None):
     st.sampled_from([0.01, 30.0, 1e6]),
     st.sampled_from([1, 10, 400]),
     st.integers(0, 4),
-    st.booleans(),
+    st.sampled_from([None, "leading coordinates", "stages"]),
 )
-def test_one_item_is_as_in_the_lists_of_all(seed, f, affinity, bias, kappa, k, min_count, is_small):
+def test_one_item_is_as_in_the_lists_of_all(seed, f, affinity, bias, kappa, k, min_count, small):
     rng = np.random.default_rng(seed)
     likes = tiny_likes(int(rng.integers(3, 120)), int(rng.integers(1, 300)), seed=seed)
     config = SimilarityConfig(affinity=affinity, popularity_bias=bias, prior_strength=kappa)
     model = made_of(likes, f, seed, spread=rng.choice([0.0, 1.0, 3.0]))
     rows = rng.integers(likes.n_items, size=12)
-    if is_small:
-        with small_parts():
+    if small:
+        with small_parts(of_many_factors=small == "stages"):
             equals_batch(model, rows, k, min_count, config)
     else:
         equals_batch(model, rows, k, min_count, config)
@@ -140,6 +147,45 @@ def test_leading_coordinates_find_the_nearest_rows():
     assert sum(found[-21:]) > 15
     even = model_of(np.ones((1, 40)), rng.normal(size=(20_000, 40)))
     equals_batch(even, np.arange(0, 20_000, 4999), 10, similarity=cosine)
+
+
+def falling_model(n_items, factors):
+    """Return a model whose first coordinates are the largest, as in the basis of a Gramian."""
+    rng = np.random.default_rng(factors)
+    items = rng.normal(size=(n_items, factors)) * np.exp(-np.arange(factors) / (factors / 6))
+    items[7::11] = items[3::11][: len(items[7::11])]
+    users = rng.normal(size=(40, factors)) * np.exp(-np.arange(factors) / (factors / 6))
+    return model_of(users, items)
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_stages_leave_out_most_rows_of_many_factors(copied):
+    model = falling_model(17_000, 264)
+    found = []
+    kept = Stages.scan
+
+    def noted(self, *given):
+        answer = kept(self, *given)
+        found.append(answer is not None)
+        return answer
+
+    users = np.arange(0, 40, 7)
+    many = top_items(model, users, k=20, exclude=None)
+    similarity = SimilarityConfig(affinity="cosine", popularity_bias=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stages, "scan", noted)
+        if not copied:
+            patch.setattr(stages, "_MOST_BYTES", 0)
+        for place, row in enumerate(users.tolist()):
+            items, scores = best_items(
+                model, model.user_factors[row], np.ones(17_000, dtype=bool), 20, "a user"
+            )
+            assert items.tolist() == many.indices[place].tolist()
+            assert scores.tobytes() == many.scores[place].tobytes()
+        of_users = len(found)
+        equals_batch(model, np.arange(0, 17_000, 2999), 10, min_count=0, similarity=similarity)
+    assert sum(found[:of_users]) >= 12
+    assert sum(found[of_users:]) >= 12
 
 
 @pytest.mark.parametrize("affinity", AFFINITIES)
@@ -216,9 +262,9 @@ def test_a_set_of_items_is_summed_over_the_set():
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 10**6), st.sampled_from([1, 5, 16]), st.sampled_from([1, 10, 500]),
-    st.sampled_from([0, -70, 40]), st.sampled_from([0.0, 2.0]),
+    st.sampled_from([0, -70, 40]), st.sampled_from([0.0, 2.0]), st.booleans(),
 )  # fmt: skip
-def test_one_user_is_as_in_the_lists_of_all(seed, f, k, power, spread):
+def test_one_user_is_as_in_the_lists_of_all(seed, f, k, power, spread, is_staged):
     rng = np.random.default_rng(seed)
     likes = tiny_likes(int(rng.integers(3, 60)), int(rng.integers(1, 300)), seed=seed)
     model = made_of(likes, f, seed, spread)
@@ -226,7 +272,7 @@ def test_one_user_is_as_in_the_lists_of_all(seed, f, k, power, spread):
     users = np.arange(likes.n_users)[:9]
     many = top_items(model, users, k=k, exclude=likes.user_items)
     ids = model.users.ids_of(users).tolist()
-    with small_parts():
+    with small_parts(of_many_factors=is_staged):
         for user, wanted, of_wanted in zip(ids, many.indices, many.scores, strict=True):
             n_listed = int((wanted >= 0).sum())
             row = model.users.index_of(user)

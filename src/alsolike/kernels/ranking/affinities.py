@@ -27,11 +27,11 @@ import numpy.typing as npt
 
 from alsolike.kernels.compiler.jit import bare_kernel, kernel, part
 from alsolike.kernels.ranking.panels import (
-    LEAST,
     TALL,
     WIDE,
     add_products,
     begin_groups,
+    begin_step,
     may_enter,
 )
 from alsolike.kernels.ranking.topk import exact_dot, push
@@ -137,36 +137,43 @@ def rank_counted(
     """
     k = best.shape[1]
     for q in range(len(queries)):
-        for place in range(starts[q], starts[q + 1]):
-            item = near[place]
-            known[q, item >> 3] |= np.uint8(1 << (item & 7))
         own = queries[q]
         known[q, own >> 3] |= np.uint8(1 << (own & 7))
         # The best by counts alone come first: they raise the bar for all others.
-        n_seeds = 0
+        n_seeds, least = 0, np.float32(-np.inf)
         for place in range(starts[q], starts[q + 1]):
             item = near[place]
-            if open_items[item]:
-                score = np.float32(counts[place] * h[item])
+            known[q, item >> 3] |= np.uint8(1 << (item & 7))
+            score = np.float32(counts[place] * h[item])
+            # Compared before the call, which costs more than all else here.
+            if score > least and open_items[item]:
                 n_seeds = push(seeds, seed_items, n_seeds, score, np.int32(place - starts[q]))
+                if n_seeds == k:
+                    least = seeds[0]
         for seed in range(n_seeds):
             place = starts[q] + seed_items[seed]
             _enter_counted(q, place, near, counts, X, Z, ceiling, h, D, best, items, filled)
             counts[place] = -counts[place]
+        length, bar = np.float64(lengths[q]) * UP, counted_bar(q, D, best, filled)
         for place in range(starts[q], starts[q + 1]):
             count = counts[place]
             if count < 0:
                 counts[place] = -count
                 continue
             item = near[place]
-            if not open_items[item]:
+            most = count + min(length * np.float64(right_lengths[item]), ceiling)
+            if most * h[item] < bar or not open_items[item]:
                 continue
-            if filled[q] == k:
-                most = np.float64(lengths[q]) * np.float64(right_lengths[item]) * UP
-                bound = (count + min(most, ceiling)) * h[item] / D[q] * UP
-                if bound < best[q, 0]:
-                    continue
             _enter_counted(q, place, near, counts, X, Z, ceiling, h, D, best, items, filled)
+            bar = counted_bar(q, D, best, filled)
+
+
+@part
+def counted_bar(query: int, D: Array, best: Array, filled: Array) -> Any:
+    """Return a bound below which no ``(c + q . z_j) h_j`` enters the list of a query."""
+    if filled[query] < best.shape[1]:
+        return -np.inf
+    return np.float64(best[query, 0]) * D[query] * (2.0 - UP)
 
 
 @part
@@ -177,7 +184,7 @@ def _enter_counted(
     item = near[place]
     total = counts[place] + clipped_product(X[q], Z[item], ceiling)
     score = np.float32(total * h[item] / D[q])
-    if score > 0:
+    if score > 0 and (filled[q] < best.shape[1] or score >= best[q, 0]):
         filled[q] = push(best[q], items[q], filled[q], score, item)
 
 
@@ -186,6 +193,7 @@ def scan_products(
     panels: Array,
     order: Array,
     ends: Array,
+    longest: Array,
     rests: Array,
     X: Array,
     lengths: Array,
@@ -207,13 +215,13 @@ def scan_products(
         Rows ``h_j z_j``, the longest first.
     order : int32, (n_open,)
         The item of each place in the panels.
-    ends, rests, lengths, slack
+    ends, longest, rests, lengths, slack
         As in `alsolike.kernels.ranking.panels.scan_panels`.
     X, Z : float32, (b, f) and (n, f)
     """
     b, f = X.shape
     n_groups = (b + TALL - 1) // TALL
-    queries = np.empty((n_groups * TALL, f), dtype=np.float32)
+    queries = np.empty((n_groups, f, TALL), dtype=np.float32)
     groups, n_active = np.empty(n_groups, dtype=np.int64), n_groups
     begin_groups(X, queries, groups)
     # A product below this cannot enter the list; nothing enters that of no query, or
@@ -222,12 +230,13 @@ def scan_products(
     for query in range(n_groups * TALL):
         is_asked = query < b and lengths[0, query] > 0
         worst[query] = product_bar(query, D, best, filled) if is_asked else np.inf
-    sums, bars = np.empty(TALL * WIDE, dtype=np.float32), np.empty(TALL, dtype=np.float32)
+    sums = np.empty(TALL * WIDE, dtype=np.float32)
+    tops, gaps = np.empty(TALL, dtype=np.float32), np.empty(TALL, dtype=np.float32)
     for panel in range(panels.shape[0]):
         at = 0
         while at < n_active:
             first = groups[at] * TALL
-            if not may_enter(worst, lengths, rests, first, panel, b, slack):
+            if not may_enter(worst, lengths, longest[panel], first, b, slack):
                 n_active -= 1
                 groups[at] = groups[n_active]
                 continue
@@ -236,21 +245,17 @@ def scan_products(
             sums[:] = 0
             begin, hit = 0, False
             for step in range(len(ends)):
-                for a in range(TALL):
-                    query = min(first + a, b - 1)
-                    bound = lengths[step + 1, query] * rests[step + 1, panel]
-                    bound += slack * lengths[0, query] * rests[0, panel]
-                    bars[a] = worst[first + a] - bound - LEAST
+                begin_step(worst, lengths, longest[panel], first, step, b, slack, tops, gaps)
                 hit = add_products(
-                    panels, panel * f * WIDE, queries, first * f, f, begin, ends[step],
-                    sums, bars,
+                    panels, panel * f * WIDE, queries, first * f, begin, ends[step], sums, tops,
+                    gaps, rests, (step + 1) * rests.shape[1] + panel * WIDE,
                 )  # fmt: skip
                 if not hit:
                     break
                 begin = ends[step]
             if hit:
                 _enter_tile(
-                    first, panel, order, X, Z, sums, bars, ceiling, h, D, known, best, items,
+                    first, panel, order, X, Z, sums, tops, ceiling, h, D, known, best, items,
                     filled, worst,
                 )  # fmt: skip
 
@@ -271,7 +276,7 @@ def _enter_tile(
     X: Array,
     Z: Array,
     sums: Array,
-    bars: Array,
+    tops: Array,
     ceiling: float,
     h: Array,
     D: Array,
@@ -285,7 +290,7 @@ def _enter_tile(
     for a in range(min(TALL, X.shape[0] - first)):
         query = first + a
         for lane in range(min(WIDE, len(order) - panel * WIDE)):
-            if sums[a * WIDE + lane] <= bars[a]:
+            if sums[a * WIDE + lane] <= tops[a]:
                 continue
             item = order[panel * WIDE + lane]
             if known[query, item >> 3] >> np.uint8(item & 7) & 1:

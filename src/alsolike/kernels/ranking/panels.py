@@ -41,47 +41,49 @@ _INT = ir.IntType(64)
 
 
 @intrinsic
-def add_products(typingctx: Any, panel: Any, p: Any, X: Any, x: Any, length: Any, begin: Any,
-                 end: Any, sums: Any, bars: Any) -> Any:  # fmt: skip
+def add_products(typingctx: Any, panel: Any, p: Any, queries: Any, x: Any, begin: Any, end: Any,
+                 sums: Any, tops: Any, gaps: Any, rests: Any, r: Any) -> Any:  # fmt: skip
     """Add the products of the coordinates from `begin` to `end` to the sums of a tile.
 
-    The panel starts at `p`, the first query at `x`; queries are `length` numbers long. Returns
-    whether any sum is not below or equal to the bar of its query; NaN never is.
+    The panel starts at `p`, its six queries at `x`. Returns whether any sum is not below or equal
+    to ``tops[query] - gaps[query] * rests[r + item]``; NaN never is.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = signature.args[0]
-        code = Code(context, builder, kind, widths(context, kind)[0])
-        panel = code.at(code.start(signature.args[0], args[0]), args[1])
-        x = code.at(code.start(signature.args[2], args[2]), args[3])
-        totals = code.start(signature.args[7], args[7])
-        bars = code.start(signature.args[8], args[8])
+        kinds = signature.args
+        code = Code(context, builder, kinds[0], widths(context, kinds[0])[0])
+        panel = code.at(code.start(kinds[0], args[0]), args[1])
+        x = code.at(code.start(kinds[2], args[2]), args[3])
+        totals, tops, gaps = (code.start(kinds[n], args[n]) for n in (6, 7, 8))
+        rests = code.at(code.start(kinds[9], args[9]), args[10])
         parts = range(0, WIDE, code.lanes)
         tile = [(a, b) for a in range(TALL) for b in parts]
         homes = {(a, b): code.at(totals, _INT(a * WIDE + b)) for a, b in tile}
         begun = code.accumulators([code.load(home) for home in homes.values()])
         kept = dict(zip(tile, begun, strict=True))
-        with for_range(builder, args[6], start=args[5], intp=_INT) as loop:
+        with for_range(builder, args[5], start=args[4], intp=_INT) as loop:
             items = code.at(panel, builder.shl(loop.index, _INT(4)))
             right = {b: code.load(code.at(items, _INT(b))) for b in parts}
+            six = code.at(x, builder.mul(loop.index, _INT(TALL)))
             for a in range(TALL):
-                place = code.plus(builder.mul(_INT(a), args[4]), loop.index)
-                left = code.spread(builder.load(code.at(x, place)))
+                left = code.spread(builder.load(code.at(six, _INT(a))))
                 for b, vector in right.items():
                     total = code.add(builder.load(kept[a, b]), code.mul(left, vector))
                     builder.store(total, kept[a, b])
+        left_over = {b: code.load(code.at(rests, _INT(b))) for b in parts}
         found = ir.Constant(ir.VectorType(ir.IntType(1), code.lanes), [0] * code.lanes)
         for (a, b), place in kept.items():
             total = builder.load(place)
             code.store(total, homes[a, b])
-            bar = code.spread(builder.load(code.at(bars, _INT(a))))
+            top, gap = (code.spread(builder.load(code.at(one, _INT(a)))) for one in (tops, gaps))
+            bar = code.sub(top, code.mul(gap, left_over[b]))
             found = builder.or_(found, builder.fcmp_unordered(">", total, bar))
         flags = builder.bitcast(found, ir.IntType(code.lanes))
         return builder.icmp_unsigned("!=", flags, ir.IntType(code.lanes)(0))
 
     whole = types.int64
-    kinds = panel, whole, X, whole, whole, whole, whole, sums, bars
-    return types.boolean(*kinds), emit
+    given = panel, whole, queries, whole, whole, whole, sums, tops, gaps, rests, whole
+    return types.boolean(*given), emit
 
 
 @bare_kernel
@@ -107,6 +109,7 @@ def scan_panels(
     panels: Array,
     order: Array,
     ends: Array,
+    longest: Array,
     rests: Array,
     X: Array,
     lengths: Array,
@@ -129,9 +132,11 @@ def scan_panels(
     order : int32, (n,)
         The item of each place in the panels.
     ends : int64, (n_steps,)
-        Coordinates after which a tile is looked at; the last is f.
-    rests : float32, (n_steps + 1, n_panels)
-        At least the length of any row in a panel: of the whole row, then of what is left of it
+        Coordinates after which products are compared with bounds; the last is f.
+    longest : float32, (n_panels,)
+        At least the length of any row in a panel.
+    rests : float32, (n_steps + 1, 16 n_panels)
+        At least the length of each row in the panels: of the whole row, then of what is left of it
         after each step.
     X : float32, (b, f), C order
         The queries.
@@ -155,19 +160,20 @@ def scan_panels(
     """
     b, f = X.shape
     n_groups = (b + TALL - 1) // TALL
-    queries = np.empty((n_groups * TALL, f), dtype=np.float32)
+    queries = np.empty((n_groups, f, TALL), dtype=np.float32)
     groups, n_active = np.empty(n_groups, dtype=np.int64), n_groups
     begin_groups(X, queries, groups)
     # The worst score of each list, below which nothing enters it; nothing enters no query's.
     worst = np.empty(n_groups * TALL, dtype=np.float32)
     for query in range(n_groups * TALL):
         worst[query] = -np.inf if query < b and filled[query] == 0 else np.inf
-    sums, bars = np.empty(TALL * WIDE, dtype=np.float32), np.empty(TALL, dtype=np.float32)
+    sums = np.empty(TALL * WIDE, dtype=np.float32)
+    tops, gaps = np.empty(TALL, dtype=np.float32), np.empty(TALL, dtype=np.float32)
     for panel in range(panels.shape[0]):
         at = 0
         while at < n_active:
             first = groups[at] * TALL
-            if not may_enter(worst, lengths, rests, first, panel, b, slack):
+            if not may_enter(worst, lengths, longest[panel], first, b, slack):
                 # Later panels are shorter, and the lists only get better.
                 n_active -= 1
                 groups[at] = groups[n_active]
@@ -176,14 +182,10 @@ def scan_panels(
             sums[:] = 0
             begin, hit = 0, False
             for step in range(len(ends)):
-                for a in range(TALL):
-                    query = min(first + a, b - 1)
-                    bound = lengths[step + 1, query] * rests[step + 1, panel]
-                    bound += slack * lengths[0, query] * rests[0, panel]
-                    bars[a] = worst[first + a] - bound - LEAST
+                begin_step(worst, lengths, longest[panel], first, step, b, slack, tops, gaps)
                 hit = add_products(
-                    panels, panel * f * WIDE, queries, first * f, f, begin, ends[step],
-                    sums, bars,
+                    panels, panel * f * WIDE, queries, first * f, begin, ends[step], sums, tops,
+                    gaps, rests, (step + 1) * rests.shape[1] + panel * WIDE,
                 )  # fmt: skip
                 if not hit:
                     break
@@ -191,7 +193,7 @@ def scan_panels(
             if not hit:
                 continue
             bad = _enter(
-                first, panel, order, X, Y, sums, bars, ceiling, taken, starts, stops, best, items,
+                first, panel, order, X, Y, sums, tops, ceiling, taken, starts, stops, best, items,
                 filled, worst,
             )  # fmt: skip
             if bad >= 0:
@@ -201,25 +203,41 @@ def scan_panels(
 
 @part
 def begin_groups(X: Array, queries: Array, groups: Array) -> None:
-    """Copy the queries, with rows of zeros up to a whole number of tiles, and number the groups."""
-    queries[len(X) :] = 0
-    for query in range(X.shape[0]):
-        for k in range(X.shape[1]):
-            queries[query, k] = X[query, k]
+    """Copy the queries, six by six, with zeros up to a whole number of tiles; number the groups.
+
+    The numbers that a tile reads together lie together, whatever f is: rows a power of two apart
+    would share few places of the caches.
+    """
     for group in range(len(groups)):
         groups[group] = group
+        for a in range(TALL):
+            query = group * TALL + a
+            for k in range(X.shape[1]):
+                queries[group, k, a] = X[query, k] if query < len(X) else np.float32(0)
 
 
 @part
 def may_enter(
-    worst: Array, lengths: Array, rests: Array, first: int, panel: int, b: int, slack: float
+    worst: Array, lengths: Array, longest: float, first: int, b: int, slack: float
 ) -> bool:
-    """Return whether an item of the panel may be long enough for any of six queries."""
+    """Return whether an item as long as the longest of a panel may enter one of six lists."""
     for query in range(first, min(first + TALL, b)):
         # Not "below": NaN is never skipped.
-        if not (np.float32(1 + slack) * lengths[0, query] * rests[0, panel] < worst[query]):
+        if not (np.float32(1 + slack) * lengths[0, query] * longest < worst[query]):
             return True
     return False
+
+
+@part
+def begin_step(
+    worst: Array, lengths: Array, longest: float, first: int, step: int, b: int, slack: float,
+    tops: Array, gaps: Array,
+) -> None:  # fmt: skip
+    """Set what sums are compared with after a step: ``tops - gaps * rests``."""
+    for a in range(TALL):
+        query = min(first + a, b - 1)
+        tops[a] = worst[first + a] - np.float32(slack * lengths[0, query] * longest) - LEAST
+        gaps[a] = lengths[step + 1, query]
 
 
 @part
@@ -230,7 +248,7 @@ def _enter(
     X: Array,
     Y: Array,
     sums: Array,
-    bars: Array,
+    tops: Array,
     ceiling: float,
     taken: Array,
     starts: Array,
@@ -244,7 +262,7 @@ def _enter(
     for a in range(min(TALL, X.shape[0] - first)):
         query = first + a
         for lane in range(min(WIDE, len(order) - panel * WIDE)):
-            if sums[a * WIDE + lane] <= bars[a]:
+            if sums[a * WIDE + lane] <= tops[a]:
                 continue
             item = order[panel * WIDE + lane]
             if contains(taken[starts[query] : stops[query]], item):

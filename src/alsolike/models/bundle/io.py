@@ -54,7 +54,7 @@ from alsolike.models.registry import family_named, family_of_model
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.storage.atomic import replacing
-from alsolike.storage.safetensors import DAMAGED, Tensors, map_file, pack_tensors, read_tensors
+from alsolike.storage.safetensors import DAMAGED, Tensors, chunks_of, map_file, read_tensors
 from alsolike.usage_hints import with_example
 
 MODEL = "model.safetensors"
@@ -292,9 +292,13 @@ def _refuse_unloadable(
 
 
 def _written(path: Path, tensors: Tensors) -> FileRecord:
-    content = pack_tensors(tensors)
-    path.write_bytes(content)
-    return FileRecord(hashlib.sha256(content).hexdigest(), len(content))
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for chunk in chunks_of(tensors):
+            file.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+    return FileRecord(digest.hexdigest(), size)
 
 
 def _verified(path: Path, record: FileRecord, *, check: bool) -> Tensors:

@@ -25,7 +25,14 @@ from alsolike.models.base import Floats
 from alsolike.models.similarity.co_counts import CoCounts
 from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.progress import Observer
-from alsolike.recommending.ranking.scan import Filler, Heaps, Ranked, lengths_from, steps_of
+from alsolike.recommending.ranking.scan import (
+    Filler,
+    Heaps,
+    Ranked,
+    lengths_from,
+    rests_of,
+    steps_of,
+)
 from alsolike.recommending.ranking.score_blocks import blocks_of
 from alsolike.recommending.shared import Indices, Mask, product_margin, row_lengths
 
@@ -35,6 +42,7 @@ Doubles = npt.NDArray[np.float64]
 # Products held at once by a thread while several marks are ranked.
 _CELLS = 1 << 21
 _MARK_QUERIES = 48
+_ROWS = 256  # scaled together, in the caches
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +87,9 @@ class AffinitySource:
             )  # fmt: skip
             if scan is not None:
                 scan_products(
-                    scan.panels, scan.order, scan.ends, scan.rests, x, lengths, known.right,
-                    scan.slack, terms.ceiling, known.weights, sizes, marked, heaps.scores,
-                    heaps.items, heaps.filled,
+                    scan.panels, scan.order, scan.ends, scan.longest, scan.rests, x, lengths,
+                    known.right, scan.slack, terms.ceiling, known.weights, sizes, marked,
+                    heaps.scores, heaps.items, heaps.filled,
                 )  # fmt: skip
             sort_heaps(heaps.scores, heaps.items, heaps.filled)
 
@@ -218,6 +226,7 @@ class _Panels:
     panels: Floats
     order: Indices
     ends: Bounds
+    longest: Floats
     rests: Floats
     slack: float
 
@@ -226,7 +235,9 @@ class _Panels:
         factors = known.right.shape[1]
         if not factors:
             return None
-        scaled = (known.right * known.weights[:, None]).astype(np.float32)
+        scaled = np.empty_like(known.right)
+        for rows in blocks_of(len(scaled), _ROWS):  # a float64 copy of all would be twice as large
+            scaled[rows] = known.right[rows] * known.weights[rows, None]
         lengths = row_lengths(scaled)
         order = np.argsort(-lengths, kind="stable").astype(np.int32)
         order = plain(order[may_appear[order] & (lengths[order] > 0)])
@@ -234,12 +245,10 @@ class _Panels:
         panels = np.zeros((n_panels, factors, WIDE), dtype=np.float32)
         lay_out(plain(scaled), order, panels)
         ends = steps_of(factors)
-        rests = np.zeros((len(ends) + 1, n_panels * WIDE), dtype=np.float32)
-        rests[:, : len(order)] = lengths_from(scaled[order], ends)
-        rests = rests.reshape(len(ends) + 1, n_panels, WIDE).max(axis=2)
+        longest, rests = rests_of(scaled, order, ends)
         # Twice: the rows of the panels are rounded, too.
         slack = 2 * float(product_margin(np.ones(()), 1.0, factors))
-        return cls(plain(panels), order, ends, rests, slack)
+        return cls(plain(panels), order, ends, longest, rests, slack)
 
 
 def check_finite(terms: AffinityTerms, items: Vocabulary) -> None:

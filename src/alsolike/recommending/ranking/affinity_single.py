@@ -5,6 +5,7 @@ those that can raise the bar for all others, of which the longest are multiplied
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.recommending.ranking.leading import Leading
 from alsolike.recommending.ranking.longest import MOST, Longest, least_with_rounding, with_rounding
 from alsolike.recommending.ranking.narrowing import closest, ordered
+from alsolike.recommending.ranking.stages import Stages
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Counts,
@@ -91,6 +93,8 @@ class SingleAffinities:
     items : Vocabulary
     likes : int64, (n_items,)
     terms : AffinityTerms
+    stages_of : callable
+        From rows of factors to their `Stages`, or None.
 
     Raises
     ------
@@ -98,7 +102,13 @@ class SingleAffinities:
         An item's factors are not finite.
     """
 
-    def __init__(self, items: Vocabulary, likes: Counts, terms: AffinityTerms) -> None:
+    def __init__(
+        self,
+        items: Vocabulary,
+        likes: Counts,
+        terms: AffinityTerms,
+        stages_of: Callable[[Floats], Stages | None] = Stages.of,
+    ) -> None:
         self._terms, self.n_items = terms, len(items)
         self._likes, self._may_appear = likes, (MIN_COUNT, likes >= MIN_COUNT)
         self._weights = terms.weights
@@ -107,6 +117,7 @@ class SingleAffinities:
         self._right = terms.right
         self._longest: Longest | None = None
         self._leading: Leading | None = None
+        self._stages: Stages | None = None
         if terms.right is None:
             return
         lengths = row_lengths(terms.right)
@@ -129,9 +140,12 @@ class SingleAffinities:
         self._longest = Longest.of(terms.targets, factors, self._lengths, self._weights)
         if terms.counts is None:  # counts raise the bar, so that few rows are long enough
             self._longest = self._longest if self._takes_few() else None
-            if self._longest is None:
-                self._leading = Leading.of(terms.targets, factors, self._weights)
-                self._leading = self._leading if self._takes_few() else None
+        if self._right is not None and (self._longest is None or terms.counts is not None):
+            self._stages = stages_of(self._right)
+            self._stages = self._stages if self._takes_few() else None
+        if self._longest is None and self._stages is None and terms.counts is None:
+            self._leading = Leading.of(terms.targets, factors, self._weights)
+            self._leading = self._leading if self._takes_few() else None
 
     def similar(
         self, row: int, k: int, min_count: int, may_appear: Mask | None
@@ -279,24 +293,33 @@ class SingleAffinities:
 
     def _few(self, asked: _Asked, shown: Mask, counted: Floats) -> tuple[Indices, Floats] | None:
         """Return what can be among the best with few products; None if that takes all."""
+        found = None
         if self._longest is not None:
-            return self._longest.scan(
+            found = self._longest.scan(
                 asked.query, asked.length, asked.k, shown, counted, asked.margin,
                 self._terms.ceiling,
+            )  # fmt: skip
+        if found is None and self._stages is not None:
+            return self._stages.scan(
+                asked.query, asked.k, shown, counted, asked.margin,
+                lambda items: self._near(items, asked), self._scales,
             )  # fmt: skip
         if self._leading is not None:
             return self._leading.scan(
                 asked.query, asked.length, asked.k, shown, asked.margin,
                 lambda items: self._near(items, asked),
             )  # fmt: skip
-        return None
+        return found
 
     def _takes_few(self) -> bool:
         """Tell whether few products suffice for most of some items, else all are faster."""
         n_found = 0
         for row in np.linspace(0, self.n_items - 1, _TRIED).astype(np.int32):
             asked, shown = self._asked(row[None], _USUAL), self._with_likes(MIN_COUNT)
-            found = None if asked.margin == np.inf else self._few(asked, shown, _NOTHING.near)
+            shown[row] = False
+            found = None
+            if asked.length and asked.margin < np.inf:
+                found = self._few(asked, shown, self._counted(row[None], asked, shown).near)
             n_found += not asked.length or found is not None
         return 2 * n_found > _TRIED
 

@@ -1,6 +1,6 @@
 """The best items for one row of user factors. No Numba."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -9,7 +9,10 @@ from alsolike.models.base import Floats, HasFactors
 from alsolike.recommending.ranking.longest import MOST, Longest
 from alsolike.recommending.ranking.narrowing import check_scores, dots, hidden, narrowed, ordered
 from alsolike.recommending.ranking.prepared import prepared
+from alsolike.recommending.ranking.stages import Stages, stages_of
 from alsolike.recommending.shared import Indices, Mask, lifts_of, product_margin, row_lengths
+
+_TRIED, _USUAL = 8, 20  # users that are tried, and the length of their lists
 
 
 def has_factors(model: Any) -> TypeGuard[HasFactors]:
@@ -42,11 +45,9 @@ def best_items(
     known = prepared(model, "lists", lambda: _Rows.of(model))
     length = float(row_lengths(vector))
     lift = int(lifts_of(np.float64(length)))
-    if known.longest_rows is not None and not lift and length * known.longest < MOST:
+    if not lift and length * known.longest < MOST:
         margin = float(product_margin(np.asarray(length), known.longest, model.factors))
-        found = known.longest_rows.scan(
-            vector, length, k, may_appear, np.empty(0, dtype=np.float32), margin
-        )
+        found = known.few(vector, length, k, may_appear, margin)
         if found is not None:
             items, near = found
             return ordered(
@@ -82,20 +83,52 @@ class _Rows:
     raised : int
         See `lifts_of`.
     longest_rows : Longest or None
-        None if they are not finite, not far longer than the others, or all but vanish.
+    stages : Stages or None
+        Both None where they do not help most users, or rows are not finite or all but vanish.
     """
 
     longest: float
     raised: int
     longest_rows: Longest | None
+    stages: Stages | None
 
     @classmethod
     def of(cls, model: HasFactors) -> "_Rows":
         longest = float(model.item_norms.max(initial=0.0))
-        raised, rows = int(lifts_of(np.float64(longest))), None
+        raised = int(lifts_of(np.float64(longest)))
+        without = cls(longest, raised, None, None)
         lengths = row_lengths(model.item_factors)
-        if not raised and np.isfinite(lengths).all():
-            rows = Longest.of(
-                model.item_factors.__getitem__, model.factors, lengths, np.ones(len(lengths))
-            )
-        return cls(longest, raised, rows)
+        if raised or not np.isfinite(lengths).all():
+            return without
+        factors = model.item_factors
+        rows = Longest.of(factors.__getitem__, model.factors, lengths, np.ones(len(lengths)))
+        known = replace(without, longest_rows=rows)
+        if known._takes_few(model):
+            return known
+        known = replace(without, stages=stages_of(model, factors))
+        return known if known._takes_few(model) else without
+
+    def few(
+        self, vector: Floats, length: float, k: int, may_appear: Mask, margin: float
+    ) -> tuple[Indices, Floats] | None:
+        """Return what can be among the best with few products; None if that takes all."""
+        nothing = np.empty(0, dtype=np.float32)
+        if self.longest_rows is not None:
+            return self.longest_rows.scan(vector, length, k, may_appear, nothing, margin)
+        if self.stages is None:
+            return None
+        rows = self.stages.rows
+        return self.stages.scan(
+            vector, k, may_appear, nothing, margin, lambda items: rows.take(items, axis=0) @ vector
+        )
+
+    def _takes_few(self, model: HasFactors) -> bool:
+        """Tell whether few products suffice for most of some users."""
+        shown, n_found = np.ones(len(model.items), dtype=bool), 0
+        for vector in model.user_factors[:: max(len(model.users) // _TRIED, 1)][:_TRIED]:
+            length = float(row_lengths(vector))
+            if not length * self.longest < MOST:
+                continue
+            margin = float(product_margin(np.asarray(length), self.longest, model.factors))
+            n_found += not length or self.few(vector, length, _USUAL, shown, margin) is not None
+        return 2 * n_found > min(_TRIED, len(model.users))

@@ -1,5 +1,6 @@
 """The items most similar to one item, or to a few, in plain NumPy. No Numba."""
 
+import functools
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from alsolike.recommending.ranking.affinity_single import SingleAffinities
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.prepared import prepared
 from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, blocks_of, whole_rows
+from alsolike.recommending.ranking.stages import stages_of
 from alsolike.recommending.shared import MIN_COUNT, Indices, Mask, likes_of_items
 
 _AT_ONCE = 1 << 19  # products of a few items with all, within the caches of a core
@@ -152,7 +154,10 @@ class Neighbours:
 
 def _by_affinity(model: Any, similarity: SimilarityConfig | None) -> SingleAffinities | None:
     terms = affinity_terms_of(model, similarity)
-    return None if terms is None else SingleAffinities(model.items, likes_of_items(model), terms)
+    if terms is None:
+        return None
+    stages = functools.partial(stages_of, model)
+    return SingleAffinities(model.items, likes_of_items(model), terms, stages)
 
 
 class _Comparison(Protocol):

@@ -30,6 +30,7 @@ from alsolike.recommending.shared import Indices, Mask, lifts_of, product_margin
 
 # Tiles of six; the queries of a block stay in the second-level cache.
 QUERIES_PER_BLOCK = 240
+_ROWS = 256  # whose lengths are computed together, in the caches
 
 Bounds = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
@@ -133,9 +134,7 @@ class Products:
         right, raised = self._raised(longest)
         lay_out(right, order, panels)
         ends = steps_of(n_factors)
-        lengths = np.zeros((len(ends) + 1, n_panels * WIDE), dtype=np.float32)
-        lengths[:, : len(order)] = lengths_from(right[order], ends)
-        rests = lengths.reshape(len(ends) + 1, n_panels, WIDE).max(axis=2)
+        longest_in, rests = rests_of(right, order, ends)
         slack = float(product_margin(np.ones(()), 1.0, n_factors))
         in_order = np.sort(order)
 
@@ -146,8 +145,8 @@ class Products:
             for query in np.flatnonzero(lengths_of_x * longest == 0).tolist():
                 _tie(in_order, taken[starts[query] : stops[query]], heaps, query)
             bad = scan_panels(
-                plain(panels), order, ends, rests, x, lengths_from(x, ends), right, slack,
-                self.ceiling, taken, starts, stops, heaps.scores, heaps.items, heaps.filled,
+                plain(panels), order, ends, longest_in, rests, x, lengths_from(x, ends), right,
+                slack, self.ceiling, taken, starts, stops, heaps.scores, heaps.items, heaps.filled,
             )  # fmt: skip
             _finish(heaps, bad, queries.start, x, right, raised + lifts)
 
@@ -324,16 +323,30 @@ def _finish(heaps: Heaps, bad: int, first: int, x: Floats, right: Floats, lifts:
 
 
 def steps_of(n_factors: int) -> Bounds:
-    """Return the coordinates after which a tile is checked, including the last one."""
-    first = max(32, n_factors // 4)
-    early = [end for end in (first, 2 * first) if end + 16 <= n_factors]
-    return plain(np.array([*early, n_factors], dtype=np.int64))
+    """Return the coordinates after which products are compared, including the last one."""
+    early = {max(32, -(-n_factors * eighths // 128) * 16) for eighths in (2, 3, 4, 6)}
+    ends = sorted(end for end in early if end + 16 <= n_factors)
+    return plain(np.array([*ends, n_factors], dtype=np.int64))
 
 
 def lengths_from(rows: Floats, ends: Bounds) -> Floats:
     """Return upper bounds of the lengths of rows: whole, and after each of `ends`."""
-    squares = np.square(rows, dtype=np.float64)
-    sums = np.stack([squares[:, start:].sum(axis=1) for start in (0, *ends)])
-    # Rounded up: too large a length costs time, too small a one loses an item.
-    lengths: Floats = (np.sqrt(sums) * (1 + 1e-6)).astype(np.float32)
-    return lengths
+    found = np.empty((len(ends) + 1, len(rows)), dtype=np.float32)
+    begins = [0, *ends.tolist()]
+    for part in blocks_of(len(rows), _ROWS):
+        squares = np.square(rows[part], dtype=np.float64)
+        left = np.zeros((len(begins), len(squares)))
+        for step in range(len(ends) - 1, -1, -1):
+            own = squares[:, begins[step] : begins[step + 1]].sum(axis=1)
+            np.add(left[step + 1], own, out=left[step])
+        # Rounded up: too large a length costs time, too small a one loses an item.
+        found[:, part] = np.sqrt(left) * (1 + 1e-6)
+    return found
+
+
+def rests_of(rows: Floats, order: Indices, ends: Bounds) -> tuple[Floats, Floats]:
+    """Return the bounds of `lengths_from` as in panels: the longest of each, and of all places."""
+    n_panels = -(-len(order) // WIDE)
+    rests = np.zeros((len(ends) + 1, n_panels * WIDE), dtype=np.float32)
+    rests[:, : len(order)] = lengths_from(rows, ends)[:, order]
+    return rests[0].reshape(n_panels, WIDE).max(axis=1), rests

@@ -142,7 +142,7 @@ def forecast(
             for one in trainings
         ),
         "writing": 2 * pairs
-        + _most(one.model + _bundle(kept, one.model) for one in trainings)
+        + _most(one.model + _bundle(kept) for one in trainings)
         + tables
         + _drawing(points),
     }
@@ -245,8 +245,8 @@ def _scoring(kept: Interactions, f: int) -> int:
 
 
 def _ranking(kept: Interactions, f: int) -> int:
-    """Return the bytes of a ranking: the items twice, rearranged, and their squares as float64."""
-    return (4 + 4 + 8) * f * kept.n_items
+    """Return the bytes of a ranking: the items scaled, and rearranged."""
+    return (4 + 4) * f * kept.n_items
 
 
 def _shelf(kept: Interactions, owners: StringArray, k: int) -> tuple[int, int]:
@@ -271,14 +271,10 @@ def _letters(texts: StringArray) -> float:
     return len(texts.blob) / max(len(texts), 1)
 
 
-def _bundle(kept: Interactions, model: int) -> int:
-    """Return the bytes of saving: the largest file, twice."""
+def _bundle(kept: Interactions) -> int:
+    """Return the bytes of saving: ids as strings, to be checked; files are written in pieces."""
     ids = [8 * len(texts) + len(texts.blob) for texts in (kept.users.ids, kept.items.ids)]
-    columns = kept.catalogue.columns().values() if kept.catalogue is not None else ()
-    known = [8 * len(texts) + len(texts.blob) for texts in columns]
-    files = [model, sum(ids), sum(known), _PAIR * kept.n_interactions]
-    checked = (_TEXT + _POINTER) * max(kept.n_users, kept.n_items) + max(ids)
-    return max(checked, 2 * max(files))
+    return (_TEXT + _POINTER) * max(kept.n_users, kept.n_items) + max(ids)
 
 
 def _code(configs: Sequence[Any]) -> int:
