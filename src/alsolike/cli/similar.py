@@ -202,11 +202,12 @@ def similar_users(
 ) -> None:
     """List the users most similar to USERS, given by id; for models with factors."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.models.base import HasFactors, able
+    from alsolike.models.base import factor_model_of
     from alsolike.recommending.similarity import similar_users as find
 
     typed = some_or_all(users, every=every, what="user")
-    loaded = able(load_model(model, to), HasFactors, "compare users")
+    loaded: Any = load_model(model, to)
+    factor_model_of(loaded, "compare users")  # asks before the ids are looked up
     ids = None if typed is None else user_ids(loaded, typed)
     table = find(loaded, ids, k=k, engine=LocalEngine(threads))
     without = dict.fromkeys(loaded.users if ids is None else ids)

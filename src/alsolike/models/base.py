@@ -78,6 +78,15 @@ class HasFactors(Recommender, Protocol):
 
 
 @runtime_checkable
+class HoldsFactors(Protocol):
+    """Is made of models of which one has factors, to compare users and to draw a map by."""
+
+    @property
+    def factor_model(self) -> HasFactors:
+        """The first of them that has factors."""
+
+
+@runtime_checkable
 class HasItemWeights(Recommender, Protocol):
     """Scores by sums of rows of sparse weights, one for each like, ranked by a sparse scan.
 
@@ -371,6 +380,19 @@ def able(model: Any, protocol: Any, purpose: str) -> Any:
         what, lack = _ABLE[protocol]
         raise Unable(f"A model {what} is needed to {purpose}; {model.name!r} {lack}.")
     return model
+
+
+def holds_factors(model: Any) -> bool:
+    """Tell whether a model, or one that it is made of, has factors."""
+    return isinstance(model, (HasFactors, HoldsFactors))
+
+
+def factor_model_of(model: Any, purpose: str) -> HasFactors:
+    """Return the model, or that within it which has factors; raise Unable if there is none."""
+    if isinstance(model, HoldsFactors):
+        return model.factor_model
+    found: HasFactors = able(model, HasFactors, purpose)
+    return found
 
 
 _ABLE: dict[type, tuple[str, str]] = {

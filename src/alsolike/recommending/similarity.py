@@ -14,9 +14,11 @@ from alsolike.models.base import (
     Floats,
     HasAffinities,
     HasFactors,
+    HoldsFactors,
     ItemScorer,
     Rows,
     able,
+    factor_model_of,
 )
 from alsolike.models.similarity.config import SimilarityConfig, check_bias
 from alsolike.models.similarity.terms import AffinityTerms
@@ -164,7 +166,7 @@ def similar_at_marks(
 
 @with_example('al.similar_users(model, ["u1"], k=10)')
 def similar_users(
-    model: HasFactors,
+    model: HasFactors | HoldsFactors,
     users: str | Sequence[str] | None = None,
     *,
     k: int = 10,
@@ -175,7 +177,7 @@ def similar_users(
 
     Parameters
     ----------
-    model : HasFactors
+    model : HasFactors or HoldsFactors
     users : str, sequence of str, or None
         Ids of users; None: all of them.
     k : int
@@ -204,8 +206,8 @@ def similar_users(
     >>> similar_users(tiny_model(), "user 0", k=1)["similar_user"].tolist()
     ['user 3']
     """
-    able(model, HasFactors, "compare users")
-    known, factors = model.users, model.user_factors
+    own = factor_model_of(model, "compare users")
+    known, factors = own.users, own.user_factors
     rows = user_rows(users, known)
     length = min(checked_k(k), max(len(known), 1))
     norms: Floats = row_lengths(factors).astype(np.float32)

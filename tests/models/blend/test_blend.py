@@ -21,6 +21,7 @@ from alsolike.models.base import (
     HasAffinities,
     HasFactors,
     ItemScorer,
+    factor_model_of,
 )
 from alsolike.models.blend.config import BlendConfig
 from alsolike.models.blend.model import blend_of
@@ -226,6 +227,9 @@ def test_a_model_has_the_abilities_of_its_members():
     for protocol in (FoldsIn, FoldsInItems, Explains, ItemScorer, HasAffinities):
         assert isinstance(whole, protocol)
     assert not isinstance(whole, HasFactors)
+    assert factor_model_of(whole, "compare users") is whole.members[0]
+    table = al.similar_users(whole, k=2)
+    assert table["score"].tolist() == al.similar_users(whole.members[0], k=2)["score"].tolist()
     eases = BlendConfig(members=(EASE, al.EASEConfig(regularization=90.0)))
     assert eases.names == ("ease 1", "ease 2")
     without_dial = al.fit(LIKES, eases)

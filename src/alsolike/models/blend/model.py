@@ -28,6 +28,7 @@ from alsolike.models.base import (
     FoldsIn,
     FoldsInItems,
     HasAffinities,
+    HasFactors,
     Indices,
     ItemScorer,
     Rows,
@@ -214,6 +215,15 @@ class _HasAffinities(_ScoresItems):
         return evidence
 
 
+class _HoldsFactors(BlendModel):
+    """Of members of which one has factors."""
+
+    @property
+    def factor_model(self) -> HasFactors:
+        """The first member that has factors."""
+        return next(one for one in self.members if isinstance(one, HasFactors))
+
+
 def blend_of(
     config: BlendConfig, members: Sequence[FittedModel], memo: Memo | None = None
 ) -> BlendModel:
@@ -227,6 +237,8 @@ def blend_of(
         )
         if all(isinstance(one, protocol) for one in members for protocol in protocols)
     ]
+    if any(isinstance(one, HasFactors) for one in members):
+        abilities.append(_HoldsFactors)
     if config.comparing is not None:
         comparing = members[config.comparing]
         abilities += [

@@ -18,7 +18,14 @@ from types import MappingProxyType
 import numpy as np
 
 from alsolike.errors import AlsolikeError, BundleError, UnknownModel
-from alsolike.models.base import FittedModel, FoldsIn, HasAffinities, HasFactors, able
+from alsolike.models.base import (
+    FittedModel,
+    FoldsIn,
+    HasAffinities,
+    able,
+    factor_model_of,
+    holds_factors,
+)
 from alsolike.models.bundle.io import describe, load
 from alsolike.models.bundle.manifest import MANIFEST, Manifest
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
@@ -174,8 +181,8 @@ class ServedModel:
 
     @functools.cached_property
     def has_map(self) -> bool:
-        """Whether the model has factors, which a map needs."""
-        return isinstance(self.model, HasFactors)
+        """Whether the model, or one that it is made of, has factors, which a map needs."""
+        return holds_factors(self.model)
 
     @functools.cached_property
     def item_map(self) -> ItemMap:
@@ -188,7 +195,7 @@ class ServedModel:
         FitError
             An item's factors are not finite.
         """
-        return item_map(able(self.model, HasFactors, "draw a map"))
+        return item_map(factor_model_of(self.model, "draw a map"))
 
     @functools.cached_property
     def most_liked(self) -> Indices:
