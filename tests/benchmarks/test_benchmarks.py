@@ -143,7 +143,8 @@ def test_gowalla_is_searched_and_measured(tmp_path: Path, environment: dict[str,
     for name, part in (("train", likes[:, :12]), ("test", likes[:, 12:15])):
         lines = [f"{user} {' '.join(map(str, items))}\n" for user, items in enumerate(part)]
         (folder / f"{name}.txt").write_text("".join(lines))
-    command = [sys.executable, FOLDER / "gowalla.py", "--out", tmp_path / "out", "--factors", "2,4"]
+    command = [sys.executable, FOLDER / "gowalla.py", "--out", tmp_path / "out", "--users", 30]
+    command += ["--families", "als,item-knn,blend"]
     told = []
     for _ in range(2):  # the second finds the ledger of the first
         done = subprocess.run(
@@ -154,8 +155,11 @@ def test_gowalla_is_searched_and_measured(tmp_path: Path, environment: dict[str,
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        told.append(re.search(r"^recall@20 .*$", done.stdout, re.MULTILINE)[0])
+        told.append(
+            re.findall(r"^(\S+) +([0-9.]+) .*$", done.stdout.split("search ")[-1], re.M)[1:4]
+        )
     assert told[0] == told[1]
+    assert {family for family, _ in told[0]} == {"als", "item-knn", "blend"}
 
 
 def test_halving_is_held_against_the_grid(environment: dict[str, str]) -> None:

@@ -382,17 +382,10 @@ def able(model: Any, protocol: Any, purpose: str) -> Any:
     return model
 
 
-def holds_factors(model: Any) -> bool:
-    """Tell whether a model, or one that it is made of, has factors."""
-    return isinstance(model, (HasFactors, HoldsFactors))
-
-
 def factor_model_of(model: Any, purpose: str) -> HasFactors:
     """Return the model, or that within it which has factors; raise Unable if there is none."""
-    if isinstance(model, HoldsFactors):
-        return model.factor_model
-    found: HasFactors = able(model, HasFactors, purpose)
-    return found
+    inside = isinstance(model, HoldsFactors)
+    return model.factor_model if inside else able(model, HasFactors, purpose)  # type: ignore[no-any-return]
 
 
 _ABLE: dict[type, tuple[str, str]] = {

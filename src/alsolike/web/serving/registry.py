@@ -22,9 +22,10 @@ from alsolike.models.base import (
     FittedModel,
     FoldsIn,
     HasAffinities,
+    HasFactors,
+    HoldsFactors,
     able,
     factor_model_of,
-    holds_factors,
 )
 from alsolike.models.bundle.io import describe, load
 from alsolike.models.bundle.manifest import MANIFEST, Manifest
@@ -182,7 +183,7 @@ class ServedModel:
     @functools.cached_property
     def has_map(self) -> bool:
         """Whether the model, or one that it is made of, has factors, which a map needs."""
-        return holds_factors(self.model)
+        return isinstance(self.model, (HasFactors, HoldsFactors))
 
     @functools.cached_property
     def item_map(self) -> ItemMap:
