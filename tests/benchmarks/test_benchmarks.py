@@ -155,9 +155,8 @@ def test_gowalla_is_searched_and_measured(tmp_path: Path, environment: dict[str,
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        told.append(
-            re.findall(r"^(\S+) +([0-9.]+) .*$", done.stdout.split("search ")[-1], re.M)[1:4]
-        )
+        own = done.stdout.split("search ")[-1].split("published")[0]
+        told.append(re.findall(r"^(\S+) +([0-9.]+) .*$", own, re.MULTILINE))
     assert told[0] == told[1]
     assert {family for family, _ in told[0]} == {"als", "item-knn", "blend"}
 

@@ -228,7 +228,7 @@ def test_describe_says_what_is_inside(folder: Path) -> None:
     assert manifest.metrics == {"ndcg@10": 0.25}
     assert manifest.notes == {"by": "a test"}
     assert manifest.item_columns == ("name",)
-    assert manifest.settings == {"factors": 2, "alpha": 1.0}
+    assert (manifest.settings["factors"], manifest.settings["alpha"]) == (2, 1.0)
     for file, record in manifest.files.items():
         content = (folder / file).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (record.size, record.sha256)
@@ -263,8 +263,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "als": {"factors": 3, "iterations": 2},
     "item-knn": {"neighbours": 5, "weighting": "bm25"},
     "ease": {"regularization": 20.0},
+    "sparse-linear": {"neighbours": 5, "regularization": 20.0},
     "popularity": {},
     "random": {"seed": 5},
+    "blend": {"members": [{"factors": 3}, {"model": "ease"}], "weights": [3, 1]},
 }
 
 
@@ -278,6 +280,13 @@ def test_the_settings_here_are_of_every_family() -> None:
     assert set(SETTINGS) == set(names())
 
 
+def with_no_likes(model: Any) -> Any:
+    """Return a model, and the members of a blend, without likes."""
+    if members := getattr(model, "members", ()):
+        return dataclasses.replace(model, members=tuple(map(with_no_likes, members)))
+    return dataclasses.replace(model, history=None)
+
+
 @pytest.mark.parametrize("family", SETTINGS)
 @pytest.mark.parametrize("with_history", [True, False])
 def test_a_model_of_every_family_comes_back_mapped(
@@ -285,11 +294,13 @@ def test_a_model_of_every_family_comes_back_mapped(
 ) -> None:
     model: Any = alsolike.fit(tiny_likes(), family=family, **SETTINGS[family])
     folder = saved(family, tmp_path, with_history=with_history)
-    expected = model if with_history else dataclasses.replace(model, history=None)
+    expected = model if with_history else with_no_likes(model)
     for check in (True, False):
         loaded: Any = load(folder, check=check)
         assert_equal(loaded, expected)
-        for array in arrays_of(loaded).values():
+        for name, array in arrays_of(loaded).items():
+            if name.endswith("known.sweeps"):  # made of a number when a blend is packed
+                continue
             assert not array.flags.writeable
             assert not array.flags.owndata
     likes = tiny_likes(seed=1).user_items
