@@ -27,6 +27,8 @@ SETTINGS = {one.name for config in (ALSConfig, EASEConfig, ItemKNNConfig)
             for one in fields(config)}  # fmt: skip
 # What callers of Python alone can meet, and where.
 ONLY_PYTHON = {
+    "likes": "evaluate: the command takes those of the model",
+    "features": "evaluate: --agree reads them",
     "at": "a moment to split at: no way of splitting of the command line takes one",
     "validation_at": "likewise",
     "minimum": "of made-up tables",

@@ -8,7 +8,7 @@ says what counts as the same output.
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import click
@@ -273,7 +273,11 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for family in trained():
         heading = next(one for one in sections if family.name in one.split())
         shown = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", sections[heading], re.MULTILINE)
-        known = {setting.name: str(setting.default) for setting in fields(family.config)}
+        known = {
+            setting.name: str(setting.default)
+            for setting in fields(family.config)
+            if setting.default is not MISSING  # a default that is made is put in words
+        }
         assert dict(shown) == known or (not known and family.name in heading), family.name
 
 
