@@ -16,8 +16,11 @@ from als_settings import LOSS
 from alsolike.errors import DataError, LedgerError, SettingError, WritingError
 from alsolike.evaluation.item_to_item.dial import evaluate_dial
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
+from alsolike.models.als.config import ALSConfig
+from alsolike.models.linear.ease import EASEConfig
+from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.pipeline.job import Job, resolve
-from alsolike.pipeline.run import Prepared, prepare, run_job, search_settings
+from alsolike.pipeline.run import Prepared, prepare, run_job, search_settings, seconds_as
 from alsolike.pipeline.similar_items.report import SimilarItemsReport
 from alsolike.progress import SILENT, Observer
 from alsolike.tuning import presets
@@ -441,3 +444,11 @@ def test_the_first_of_the_leaderboard_is_the_run_that_was_chosen(tmp_path: Path)
     first = next(row for row in found.leaderboard.rows() if row["model"] == "als")
     assert first["run"] == found.best_run
     assert (first["factors"], first["sweep"]) == (found.best.factors, found.best.iterations)
+
+
+def test_time_is_reserved_by_the_nearest_number_of_factors() -> None:
+    trained = [(ALSConfig(factors=f), s) for f, s in ((64, 1.0), (256, 4.0), (1024, 30.0))]
+    trained.append((EASEConfig(), 9.0))
+    expected = {8: 1.0, 64: 1.0, 65: 4.0, 1024: 30.0, 2048: 30.0}
+    assert {f: seconds_as(ALSConfig(factors=f), trained) for f in expected} == expected
+    assert seconds_as(ItemKNNConfig(), trained) == 0.0

@@ -4,6 +4,7 @@ The steps: read, filter, split, search, choose, score on test users, refit, writ
 chosen and scored on users whom training never saw, and may come from another model than the lists.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -321,6 +322,18 @@ def forecast_memory(resolved: ResolvedJob, prepared: Prepared) -> MemoryForecast
     )
 
 
+def seconds_as(config: Any, trained: Sequence[tuple[Any, float]]) -> float:
+    """Return the shortest time of its family with as many factors or more, else the longest.
+
+    0 without any of its family.
+    """
+    family = family_of(config)
+    alike = [(family.factors(one), seconds) for one, seconds in trained
+             if family_of(one) is family]  # fmt: skip
+    larger = [seconds for factors, seconds in alike if factors >= family.factors(config)]
+    return min(larger) if larger else max((seconds for _, seconds in alike), default=0.0)
+
+
 def search_settings(
     resolved: ResolvedJob,
     prepared: Prepared,
@@ -349,13 +362,17 @@ def search_settings(
         # Threads never gain all that their number says.
         share = 1 / max(0.75 * resolved.engine.threads, 1.0)
 
+    small = similar_configs(prepared.may_be_chosen, prepared.split.train)
+    own = Counter(finalists) - Counter(family_of(one).name for one in small)
+
     def afterwards(trained: Sequence[tuple[Any, float]]) -> float:
         """Reserve time for fits of the chosen settings, and for each finalist on each fold."""
         longest: dict[str, float] = {}
         for config, seconds in trained:
             family = family_of(config).name
             longest[family] = max(longest.get(family, 0.0), seconds)
-        beside = sum(longest.get(family, 0.0) for family in finalists)
+        beside = sum(seconds_as(one, trained) for one in small)
+        beside += sum(times * longest.get(family, 0.0) for family, times in own.items())
         fits = 2 + len(prepared.folds)
         return after + share * (fits * max(longest.values(), default=0.0) + folds * beside)
 

@@ -1,5 +1,6 @@
 """Runs the rounds of a search within its budget."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -78,6 +79,7 @@ class SearchRun:
         self._roles: dict[int, Role] = {}
         self._cut: list[int] = []
         self._for_combined = 0.0  # seconds that are kept free for combined families
+        self._most = math.inf  # seconds that a training of a later round may take
 
     def expect(self, executor: Executor, budget: Budget, until: float | None) -> None:
         """Forecast the time of the remaining trainings, if any, and set the deadline."""
@@ -125,7 +127,10 @@ class SearchRun:
         most = (_FOR_OTHERS if left else 1.0) * self._deadline.left
         # No time is reserved for fitting candidates that will not be trained.
         dear = [one for one in candidates if self._needed(one) > most]
-        may_win = [*(one.config for one in left), *(c for c in candidates if c not in dear)]
+        self._most = _FOR_OTHERS * self._deadline.left
+        first = {_name(one.config) for one in self._strategy.propose([], self._plan.sweeps)}
+        trials = [one.config for one in left if _name(one.config) in first or self._is_fast(one)]
+        may_win = [*trials, *(c for c in candidates if c not in dear)]
         may_win += self._combinations(may_win, found.speed)[:1]
         last = self._plan.sweeps[-1]
         fits = [(one, found.speed.until(one, sweep=last, points=0)) for one in may_win]
@@ -153,7 +158,7 @@ class SearchRun:
         """
         self._train_others(executor)
         rounds: list[list[TrialResult]] = []
-        while trials := self._proposed(rounds):
+        while trials := self._affordable_trials(self._proposed(rounds), len(rounds)):
             thresholds = pruning_thresholds(rounds) if self._strategy.prune else {}
             entries = [self._enlist(one.config, "trial", one.sweeps, thresholds) for one in trials]
             again = f", round {len(rounds) + 1}" if rounds else ""
@@ -170,6 +175,25 @@ class SearchRun:
         self._train_cut(executor)
         self._train_one(executor)
         self._train_combined(executor)
+
+    def _affordable_trials(self, trials: list[Trial], rounds: int) -> list[Trial]:
+        """Return the trials for which there is time; those of the first round all are.
+
+        Later rounds may grow without end: a training, its fits to the result and those beside items
+        must fit into the budget, or none of them is begun.
+        """
+        if not rounds or not trials:
+            return trials
+        found = [one for one in trials if self._is_fast(one)]
+        if not found:
+            needed = duration(min(self._needed(one.config) for one in trials))
+            self._observer.warn(
+                f"No time for round {rounds + 1} of the search: a training takes {needed}."
+            )
+        return found
+
+    def _is_fast(self, trial: Trial) -> bool:
+        return self._needed(trial.config) <= self._most
 
     def _combinations(self, configs: Sequence[Config], speed: SpeedEstimate) -> list[Config]:
         """Return about what will be tried of combined families, beside these trainings."""
