@@ -16,11 +16,11 @@ from alsolike.engines.hardware import available
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError
 from alsolike.models.arrays import BundleArrays
-from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
+from alsolike.models.base import FittedModel, Floats, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
+from alsolike.models.history_model import weighted_likes
 from alsolike.models.linear.config import LinearConfig
-from alsolike.models.neighbours.model import FEW, sums_of_rows
+from alsolike.models.neighbours.item_weights import ItemWeightsModel
 from alsolike.models.similarity.config import SimilarityScale
 from alsolike.progress import SILENT, Observer
 
@@ -77,7 +77,7 @@ class SparseLinearConfig(LinearConfig):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SparseLinearModel(HistoryModel):
+class SparseLinearModel(ItemWeightsModel):
     """Scores an item by the sum of the weights to it from those likes that are its neighbours.
 
     Parameters
@@ -101,22 +101,6 @@ class SparseLinearModel(HistoryModel):
         with _TURNING:  # once, not in each thread
             return self._turned
 
-    def user_pulls(self, user_indices: Rows) -> sp.csr_array:
-        """Return the weights of likes, float64, (n_chosen_users, n_items)."""
-        return self._pulls(self._likes[user_indices])
-
-    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
-        """Sum weights, in float64 in the order of the items, (n, n_chosen_items)."""
-        pulls, chosen = self._pulls(likes), slice(*item_indices.indices(len(self.items))[:2])
-        if pulls.shape[0] > FEW:
-            return np.ascontiguousarray(self._compiled.add_up(pulls)[:, chosen])
-        return sums_of_rows(pulls, self.item_weights, chosen)
-
-    def _pulls(self, likes: sp.csr_array) -> sp.csr_array:
-        if not likes.has_sorted_indices:
-            likes = likes.sorted_indices()
-        return weighted_likes(likes, self.item_counts, self.config.value_weights)
-
     @property
     def similarity(self) -> SimilarityScale:
         """The weight from one item to another."""
@@ -129,12 +113,6 @@ class SparseLinearModel(HistoryModel):
         scores: Floats = sums
         return scores
 
-    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
-        """Return the weights of likes, and those from likes to items."""
-        near = np.ascontiguousarray(self.item_weights[likes][:, items].toarray().T)
-        pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights)
-        return Contributions(pulls, near)
-
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Solve for the weights of other likes."""
         found = fit_sparse_linear(train, self.config, engine=engine)
@@ -143,13 +121,6 @@ class SparseLinearModel(HistoryModel):
     @functools.cached_property
     def _turned(self) -> sp.csr_array:
         return self.weights.tocsr()
-
-    @functools.cached_property
-    def _compiled(self) -> Any:
-        """The weights as the compiled kernels take them, for many users."""
-        from alsolike.models.neighbours.weight_rows import WeightRows  # noqa: PLC0415 - compiler
-
-        return WeightRows.of(self.item_weights)
 
     def __repr__(self) -> str:
         return (

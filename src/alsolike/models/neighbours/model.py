@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,20 +10,17 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.models.base import Contributions, Floats, Indices, Rows
-from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
 from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.neighbours.item_weights import ItemWeightsModel
 from alsolike.models.similarity.co_counts import CoCounts, KeptCounts
 from alsolike.models.similarity.comparing import ComparesByAffinity, likes_at_least_one
 from alsolike.models.similarity.config import Affinity, SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.models.similarity.terms import AffinityTerms, count_terms
 
-FEW = 8  # users scored without the compiler, which a server has not loaded
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ItemKNNModel(ComparesByAffinity, HistoryModel):
+class ItemKNNModel(ComparesByAffinity, ItemWeightsModel):
     """Scores an item by its similarities to those of the user's likes that it is a neighbour of.
 
     Parameters
@@ -47,22 +44,6 @@ class ItemKNNModel(ComparesByAffinity, HistoryModel):
     def item_weights(self) -> sp.csr_array:
         """The similarities with a row of neighbours for each item; not a copy."""
         return self._neighbours
-
-    def user_pulls(self, user_indices: Rows) -> sp.csr_array:
-        """Return the weights of likes, float64, (n_chosen_users, n_items)."""
-        return self._pulls(self._likes[user_indices])
-
-    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
-        """Sum similarities, in float64 in the order of the items, (n, n_chosen_items)."""
-        pulls, chosen = self._pulls(likes), slice(*item_indices.indices(len(self.items))[:2])
-        if pulls.shape[0] > FEW:
-            return np.ascontiguousarray(self._compiled.add_up(pulls)[:, chosen])
-        return sums_of_rows(pulls, self._neighbours, chosen)
-
-    def _pulls(self, likes: sp.csr_array) -> sp.csr_array:
-        if not likes.has_sorted_indices:
-            likes = likes.sorted_indices()
-        return weighted_likes(likes, self.item_counts, self.config.value_weights)
 
     @property
     def affinities(self) -> tuple[Affinity, ...]:
@@ -91,12 +72,6 @@ class ItemKNNModel(ComparesByAffinity, HistoryModel):
         evidence = ItemEvidence(nothing, np.zeros(n_items), counts)
         return evidence.without_likes(likes_at_least_one(self.item_counts), LocalEngine())
 
-    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
-        """Return the similarities of items to likes that they are neighbours of."""
-        near = np.ascontiguousarray(self._neighbours[likes][:, items].toarray().T)
-        pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights)
-        return Contributions(pulls, near)
-
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Find the neighbours by other likes."""
         from alsolike.models.neighbours.similarities import (  # noqa: PLC0415 - the compiler
@@ -111,28 +86,9 @@ class ItemKNNModel(ComparesByAffinity, HistoryModel):
         """The similarities with a row of neighbours for each item; not a copy."""
         return self.similarities.T.tocsr()
 
-    @functools.cached_property
-    def _compiled(self) -> Any:
-        """The similarities as the compiled kernels take them, for many users."""
-        from alsolike.models.neighbours.weight_rows import WeightRows  # noqa: PLC0415 - compiler
-
-        return WeightRows.of(self._neighbours)
-
     def __repr__(self) -> str:
         kept = self.config.neighbours
         return (
             f"ItemKNNModel({self.config.weighting}: {len(self.users):,} users, "
             f"{len(self.items):,} items, {'all' if kept is None else f'{kept:,}'} neighbours)"
         )
-
-
-def sums_of_rows(pulls: sp.csr_array, weights: sp.csr_array, chosen: slice) -> Floats:
-    """Add up rows of weights, one for each pull and in their order, float32 (n, n_chosen)."""
-    out = np.empty((pulls.shape[0], chosen.stop - chosen.start), dtype=np.float32)
-    for row in range(len(out)):
-        own = slice(pulls.indptr[row], pulls.indptr[row + 1])
-        near = weights[pulls.indices[own]]
-        parts = np.repeat(pulls.data[own], np.diff(near.indptr)) * near.data
-        # Sums in the order given, in float64, as the kernels have them.
-        out[row] = np.bincount(near.indices, parts, weights.shape[1])[chosen]
-    return out
