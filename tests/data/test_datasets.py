@@ -275,6 +275,9 @@ def test_gowalla_of_two_small_files(tmp_path: Path) -> None:
     assert list(train.items) == list(test.items) == ["10", "5"]
     assert train.user_items.toarray().tolist() == [[1, 1], [0, 1]]
     assert test.user_items.toarray().tolist() == [[0, 0], [1, 0]]
+    # The line of user 0 has item 5 before item 10; by text, 10 comes first.
+    assert train.timestamps is not None
+    assert train.timestamps.tolist() == [1, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ def gowalla(folder: str | os.PathLike[str]) -> tuple[Interactions, Interactions]
     Returns
     -------
     train, test : Interactions
-        Over the same users and items; ids are the numbers as text.
+        Over the same users and items; ids are the numbers as text. Timestamps are places in the
+        line, from 0: the lines are in the order of the check-ins (neighbours in a line are liked
+        together far more often than chance), and the test part continues them.
 
     Raises
     ------
@@ -36,16 +38,18 @@ def gowalla(folder: str | os.PathLike[str]) -> tuple[Interactions, Interactions]
         A file is missing or damaged, a line holds something else than numbers, or a pair repeats.
     """
     parts = [_adjacency(_found(Path(folder), name)) for name in ("train.txt", "test.txt")]
-    user_ids, user_row = _text_order(np.concatenate([users for users, _ in parts]), "user")
-    item_ids, item_row = _text_order(np.concatenate([items for _, items in parts]), "item")
+    user_ids, user_row = _text_order(np.concatenate([users for users, *_ in parts]), "user")
+    item_ids, item_row = _text_order(np.concatenate([items for _, items, _ in parts]), "item")
     shape = (len(user_ids), len(item_ids))
     tables = []
-    for users, items in parts:
+    for users, items, places in parts:
         ones = np.ones(len(users), dtype=np.float32)
-        matrix = canonical(sp.coo_array((ones, (user_row[users], item_row[items])), shape=shape))
+        pairs = (user_row[users], item_row[items])
+        matrix = canonical(sp.coo_array((ones, pairs), shape=shape))
         if matrix.nnz != len(users):
             raise DataError(f"{folder}: {len(users) - matrix.nnz:,} (user, item) pairs repeat.")
-        tables.append(Interactions(matrix, user_ids, item_ids))
+        times = places[np.lexsort(pairs[::-1])].astype(np.float64)
+        tables.append(Interactions(matrix, user_ids, item_ids, times))
     return tables[0], tables[1]
 
 
@@ -56,9 +60,9 @@ def _found(folder: Path, name: str) -> Path:
     raise DataError(f"{folder}: neither {name} nor {name}.gz is there.")
 
 
-def _adjacency(path: Path) -> tuple[Ints, Ints]:
-    """Return users and items, one of each per pair; lines are ``user item item ...``."""
-    users, items = [], []
+def _adjacency(path: Path) -> tuple[Ints, Ints, Ints]:
+    """Return user, item and place in the line of each pair; lines are ``user item item ...``."""
+    users, items, places = [], [], []
     for number, line in enumerate(_lines(path), start=1):
         try:
             row = np.array(line.split(), dtype=np.int64)
@@ -71,9 +75,10 @@ def _adjacency(path: Path) -> tuple[Ints, Ints]:
             raise DataError(f"{path}, line {number}: {row.min()} is below 0.")
         users.append(np.repeat(row[:1], max(row.size - 1, 0)))
         items.append(row[1:])
+        places.append(np.arange(len(items[-1])))
     if not users:
         raise DataError(f"{path}: empty; lines of 'user item item ...' were expected.")
-    return np.concatenate(users), np.concatenate(items)
+    return np.concatenate(users), np.concatenate(items), np.concatenate(places)
 
 
 def _lines(path: Path) -> Iterator[str]:
