@@ -279,6 +279,10 @@ class Family(ABC):
         """
         return ""
 
+    def kind(self, config: Any) -> str:
+        """Name the kind of model within the family, as ``"bm25"``; empty if there is only one."""
+        return ""
+
     def effort(self, config: Any) -> float:
         """Return a key that orders settings with equal factors by training time."""
         return 0.0

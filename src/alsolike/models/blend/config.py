@@ -118,9 +118,9 @@ class BlendConfig(FamilyConfig):
 
     def _words(self) -> Iterator[str]:
         for name, family, config in zip(self.names, self.families, self.members, strict=True):
-            factors, way = family.factors(config), family.compared_by(config)
+            factors, kind = family.factors(config), family.kind(config)
             yield " ".join(
-                [name, *([f"{factors} factors"] if factors else []), *filter(None, [way])]
+                [name, *([f"{factors} factors"] if factors else []), *filter(None, [kind])]
             )
 
 

@@ -133,6 +133,10 @@ class ItemKNNFamily(Family):
         """Name the weighting of users in counts of common likes: that of BM25 for all but one."""
         return "cosine" if config.weighting == "cosine" else "bm25"
 
+    def kind(self, config: ItemKNNConfig) -> str:
+        """Name the weighting."""
+        return config.weighting
+
     def similar_space(self, data: TrainingData) -> Sequence[ItemKNNConfig]:
         """Return both weightings of users, with the few neighbours that similar items need."""
         return [
