@@ -1,14 +1,12 @@
 """What a blend gains over its best member, and how long it takes, everything chosen on validation.
 
-Run as ``python benchmarks/blends.py [--data lastfm,steam,online-retail,gowalla] [--seeds
-0,1,2,3,4]``, with ALSOLIKE_DATA naming the folder of public data. Of each small table and seed, a
+Run as ``python benchmarks/blends.py [--data lastfm,steam,online-retail] [--seeds 0,1,2,3,4]``, with
+ALSOLIKE_DATA naming the folder of public data; Gowalla is in gowalla.py. Of each table and seed, a
 search tries ALS of 64, 128 and 512 factors, the other families with what they are tried with by
 default, and blends of the best. The best of each family on validation users, and the best of at
 most 128 factors, is fitted to training and validation, and scored on test users; printed are the
 means over all seeds, and paired intervals of the best blend minus each of the others.
 
-Gowalla is split as the authors of LightGCN did: settings are chosen within its training part, by a
-tenth of each user's likes, with ``--factors`` for ALS (1024), and measured once on its test set.
 ``--data speed`` prints how long the scores of a member take, of made-up factors.
 """
 
@@ -27,7 +25,6 @@ from threadpoolctl import threadpool_limits
 import alsolike as al
 from _side_by_side import listed, table
 from alsolike.cli.terminal import Terminal
-from alsolike.data.datasets.public import gowalla
 from alsolike.evaluation.statistics.intervals import paired_difference
 from alsolike.models.blend.standardized import Standardized
 from alsolike.models.family import TrainingData
@@ -37,7 +34,6 @@ from alsolike.testing import tiny_model
 from alsolike.tuning.candidate_families import lineup_for
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.search import search
-from gowalla import inner_split
 from similar import TABLES
 
 K, SWEEPS = 10, (2, 3, 5, 8)
@@ -108,35 +104,6 @@ def small_table(name: str, folder: Path, seeds: Sequence[int]) -> None:
     print(table(rows))
 
 
-def large_table(folder: Path, factors: int) -> None:
-    """Choose within the training part of Gowalla, and measure once on its test set."""
-    train, test = gowalla(folder / "lightgcn-gowalla")
-    split = inner_split(train)
-    print(split)
-    config = al.ALSConfig(
-        factors=factors, iterations=3, values="binary", confidence="additive", alpha=1.0,
-        unobserved_weight=0.005, regularization=0.01, regularization_exponent=1.0,
-    )  # fmt: skip
-    began = time.perf_counter()
-    found = chosen(split, [config], ["als", "item-knn", "blend"], (2, 3), "ndcg@20")
-    print(found.brief(120))
-    print(f"search {time.perf_counter() - began:.0f} s")
-    rows = []
-    for family, best in best_of_each(found).items():
-        if family not in ("als", "item-knn", "blend"):
-            continue
-        began = time.perf_counter()
-        model = al.fit(train, best)
-        fitted = time.perf_counter()
-        scored = al.evaluate(model, test, exclude=train, k=20, metrics=["recall", "ndcg"])
-        ended = time.perf_counter()
-        means = {name: f"{scored.mean(name):.4f}" for name in ("recall@20", "ndcg@20")}
-        seconds = {"fit s": f"{fitted - began:.0f}", "lists s": f"{ended - fitted:.0f}"}
-        rows.append({"family": family, "settings": f"{best}", **means, **seconds})
-        print(table(rows[-1:]))
-    print(table([{name: row[name] for name in row if name != "settings"} for row in rows]))
-
-
 def speed(factors: int, n_items: int = 40_981) -> None:
     """Print the processor seconds of one thread for the scores of 240 users, of made-up factors."""
     rng = np.random.default_rng(0)
@@ -169,7 +136,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", default=",".join(SMALL))
     parser.add_argument("--seeds", default="0,1,2,3,4")
-    parser.add_argument("--factors", type=int, default=1024, help="of ALS on Gowalla")
+    parser.add_argument("--factors", type=int, default=1024, help="of --data speed")
     asked = parser.parse_args()
     if "ALSOLIKE_DATA" not in os.environ:
         print("left out: ALSOLIKE_DATA does not name the folder of public data")
@@ -178,8 +145,6 @@ def main() -> int:
     for name in listed(asked.data):
         if name == "speed":
             speed(asked.factors)
-        elif name == "gowalla":
-            large_table(folder, asked.factors)
         else:
             small_table(name, folder, [int(seed) for seed in listed(asked.seeds)])
     return 0
