@@ -48,6 +48,7 @@ _AS_FACTORS = 64  # the scores of all items cost as much as this many factors
 _MOST_SECONDS = 20.0  # per model; later blocks are left out
 _THREADS = 2
 _PART = 512  # items that a thread takes at a time
+_NICENESS = 10  # of the process that precomputes
 _MANY_ITEMS = 5_000  # with fewer, loading the compiler takes longer than the lists
 _COMPILED_PARTS = 8  # times as many with compiled kernels, which prepare all items for each
 # Bytes per worker and model for what other settings than the model's own need, and for an item.
@@ -283,5 +284,8 @@ def _digest(model: FittedModel, arrays: Iterable[Indices | Floats]) -> bytes:
 
 
 if __name__ == "__main__":
+    # Answers come first where they ask for the same processors. Windows has no such call.
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(_NICENESS)
     served = load(Path(sys.argv[1]))
     build(Path(sys.argv[2]), served, compiled=len(served.items) >= _MANY_ITEMS)
