@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracles_metrics as oracle
-from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists, measure_order
+from alsolike.kernels.ranking.catalogue_order import measure_order
+from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists
 
 
 def _packed(sets):

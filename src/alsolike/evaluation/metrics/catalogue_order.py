@@ -11,14 +11,14 @@ from alsolike.engines.base import Engine
 from alsolike.errors import FitError
 from alsolike.evaluation.metrics.ground_truth import GroundTruth, as_lists
 from alsolike.kernels.compiler.jit import plain
-from alsolike.kernels.ranking.metrics import measure_order, measure_product_order
+from alsolike.kernels.ranking.catalogue_order import measure_order, measure_product_order
 from alsolike.models.base import HasFactors, Recommender
 from alsolike.recommending.batch import source_of
 from alsolike.recommending.ranking.scan import Products
 
 Values = npt.NDArray[np.float64]
-# Relevant items with their weights, and those left out, as `alsolike.kernels.ranking.metrics` takes
-# them.
+# Relevant items with their weights, and those left out, as the kernels of
+# `alsolike.kernels.ranking.catalogue_order` take them.
 _Array = npt.NDArray[Any]
 Lists = tuple[_Array, _Array, _Array, _Array, _Array]
 

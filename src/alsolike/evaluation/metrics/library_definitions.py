@@ -23,7 +23,7 @@ from alsolike.evaluation.metrics.definition_inputs import DefinitionInputs
 Values = npt.NDArray[np.float64]
 
 SOURCES = {
-    "alsolike": "alsolike/kernels/ranking/metrics.py",
+    "alsolike": "alsolike/kernels/ranking/metrics.py; catalogue_order.py (AUC)",
     "implicit": "implicit 0.7.3, implicit/evaluation.pyx",
     "irspack": "irspack 0.5.2, cpp_source/evaluator.cpp",
     "LightFM": "LightFM 1.17, lightfm/_lightfm_fast.pyx.template, lines 1301-1319 (ranks) and "
