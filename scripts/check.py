@@ -29,10 +29,10 @@ APART = (
     "tests/cli/test_signals.py",
     "tests/data/reading/files/test_foreign_files.py",
     "tests/data/reading/test_guesses.py",
-    "tests/evaluation/metrics/test_ties.py",
     "tests/export/test_export.py",
     "tests/project/test_docs.py",
     "tests/storage/test_system_errors.py",
+    "tests/tuning/budget/test_memory_forecast.py",
     "tests/web/pages/test_browser.py",
     "tests/web/test_serve.py",
 )
