@@ -187,9 +187,7 @@ def read(
         raise SettingError("Options that begin with items_ need items=.")
     encoding = checked_encoding(encoding)
     items_encoding = checked_encoding(items_encoding, "items_")
-    if sql is not None and (source is not None or encoding or fixed != FixedDialect()):
-        raise SettingError("sql= is a source of its own: leave out the other, and its dialect.")
-    refuse_to_read_twice(source, items)
+    source = _source(source, sql, items, has_dialect=bool(encoding) or fixed != FixedDialect())
     if (rejects is None) is (on_error == "reject"):
         raise SettingError("on_error='reject' and rejects='file' go together.")
     if rejects is not None:
@@ -233,7 +231,7 @@ def read(
                 connection,
                 scratch,
                 "likes",
-                source if sql is None else Query(sql),
+                source,
                 fixed,
                 ids=[user, item],
                 scalars=[value, timestamp, *(() if table else wanted.columns().values())],
@@ -255,6 +253,16 @@ def _reported(observer: Observer) -> Iterator[None]:
         yield
     finally:
         observer.finish()
+
+
+def _source(source: Any, sql: str | None, items: Any, *, has_dialect: bool) -> Any:
+    """Return what is read: the source, or the query in its place."""
+    refuse_to_read_twice(source, items)
+    if sql is None:
+        return source
+    if source is not None or has_dialect:
+        raise SettingError("sql= is a source of its own: leave out the other, and its dialect.")
+    return Query(sql)
 
 
 def _key(item_id: Ref | None, item: Ref | None) -> Ref:

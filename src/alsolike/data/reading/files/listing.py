@@ -24,6 +24,7 @@ INNER = "::"  # between a file and a sheet, table or file in it
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _HIDDEN = ("_", ".")
+_PROSE = (".txt", ".md", ".html", ".pdf", "readme", "license")  # rarely tables in an archive
 
 Keys = tuple[tuple[str, str | None], ...]
 
@@ -102,14 +103,15 @@ def files_of(source: object) -> list[Path]:
 
 def expanded(part: Part) -> tuple[list[Part], int]:
     """Return the files in a ZIP archive as parts, and the number of those left out."""
-    names = members_of(part.path)
+    sizes = members_of(part.path)
+    names = list(sizes)
     if part.inner:
         if part.inner not in names:
             raise DataError(
                 f"{part.path}: no file {part.inner!r} in the archive.{_names_of(part.path, names)}"
             )
         return [part], 0
-    shown = [name for name in names if not _is_hidden(name.split("/"))]
+    shown = [name for name in names if sizes[name] and not _is_hidden(name.split("/"))]
     if not shown:
         raise DataError(f"{part.path}: no file of data is in the archive.")
     parts = [
@@ -121,8 +123,9 @@ def expanded(part: Part) -> tuple[list[Part], int]:
 
 def way_to_members(parts: Sequence[Part]) -> str:
     """Return how to read one file of an archive alone."""
-    listed = ", ".join(shlex.quote(part.name) for part in parts[:8])
-    more = "" if len(parts) <= 8 else f" and {len(parts) - 8:,} more"
+    likely = [part for part in parts if not part.inner.lower().endswith(_PROSE)] or list(parts)
+    listed = ", ".join(shlex.quote(part.name) for part in likely[:8])
+    more = "" if len(likely) <= 8 else f" and {len(likely) - 8:,} more"
     return f"To read one file of the archive, name it: {listed}{more}."
 
 
@@ -131,7 +134,7 @@ def pattern_of(path: Path) -> str:
     return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))
 
 
-def way_to_fetch(address: str) -> str:
+def way_to_fetch(address: str) -> str:  # noqa: PLR0911 - one for each scheme
     """Return the command that fetches what an address names.
 
     Examples

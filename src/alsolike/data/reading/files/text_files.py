@@ -130,8 +130,8 @@ def open_text(
     """Survey the text file at `path`; what is neither plain nor gzip is first unpacked.
 
     Messages call it `name`, or else by its path. Text of another `encoding` than UTF-8 is read
-    from a decoded copy; None finds it. `prefix` starts the name of that option. Raises DataError if the file cannot be opened, is damaged, or
-    is not text in the encoding.
+    from a decoded copy; None finds it. `prefix` starts the name of that option. Raises DataError
+    if the file cannot be opened, is damaged, or is not text in the encoding.
     """
     name = name or str(path)
     file = TextFile(path, name, "none", Survey())
@@ -180,8 +180,8 @@ def _encoding_of(file: TextFile, head: bytes, encoding: str | None, prefix: str)
     if name[-1] in "0123456789":  # with a mark at its start
         return Encoding(name, name, name)
     file.warnings.append(
-        f"{file.name}: read as {name}, since every other byte or more is zero. If that is wrong, "
-        f"pass {prefix}encoding=."
+        f"{file.name}: read as {name}, as its zero bytes suggest. If that is wrong, pass "
+        f"{prefix}encoding=."
     )
     return Encoding(name, name, name)
 

@@ -69,14 +69,14 @@ def spool(stream: BinaryIO, scratch: Path) -> Path:
     return _spooled(iter(lambda: stream.read(_BLOCK), b""), scratch)
 
 
-def members_of(path: Path) -> list[str]:
-    """Return the names of the files in a ZIP archive, sorted."""
+def members_of(path: Path) -> dict[str, int]:
+    """Return the sizes of the files in a ZIP archive by name, sorted."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = {entry.filename for entry in archive.infolist() if not entry.is_dir()}
+            sizes = {one.filename: one.file_size for one in archive.infolist() if not one.is_dir()}
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise _damaged_archive(path, error) from error
-    return sorted(names)
+    return dict(sorted(sizes.items()))
 
 
 def new_file(scratch: Path) -> IO[bytes]:

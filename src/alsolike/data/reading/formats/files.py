@@ -79,7 +79,14 @@ def load_files(
     else:
         try:
             loaded = load_union(
-                connection, table, listing.name, parts, load_part, id_text, asked.ids, asked.scalars
+                connection,
+                table,
+                listing.name,
+                parts,
+                load_part,
+                id_text,
+                ids=asked.ids,
+                scalars=asked.scalars,
             )
         except DataError as error:
             if not of_archive or len(listing.parts) > 1:
@@ -142,7 +149,7 @@ def _load_part(
 
 def _standard_input(scratch: Path) -> Path:
     """Copy standard input into `scratch`."""
-    stream = sys.stdin.buffer if hasattr(sys.stdin, "buffer") else sys.stdin
+    stream = getattr(sys.stdin, "buffer", None)
     if stream is None or stream.closed:
         raise DataError("standard input is closed. Send a file to it, or name one.")
     if stream.isatty():

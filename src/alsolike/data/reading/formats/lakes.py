@@ -27,9 +27,9 @@ def load_lake(
     try:
         read = _delta(folder) if kind == "delta" else _iceberg(folder)
     except ImportError as error:
-        title = "Delta" if kind == "delta" else "Iceberg"
+        title = "a Delta" if kind == "delta" else "an Iceberg"
         raise DataError(
-            f"{folder}: this is a {title} table, which is read with a library that is not "
+            f"{folder}: this is {title} table, which is read with a library that is not "
             f"installed: {way_to_install(f'alsolike[{kind}]')}"
         ) from error
     except DataError:
@@ -67,7 +67,7 @@ def _iceberg(folder: Path) -> Any:
 
     recorded: list[str] = []
 
-    class LocalFiles(PyArrowFileIO):
+    class LocalFiles(PyArrowFileIO):  # type: ignore[misc]  # the library may be missing
         """Opens local files only."""
 
         def new_input(self, location: str) -> Any:

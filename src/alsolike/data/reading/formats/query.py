@@ -15,13 +15,15 @@ from alsolike.system_errors import raise_of_system
 
 NAME = "the query"
 # Functions that give tables and do nothing but read; others write logs or run further queries.
-_TABLES = frozenset(
-    "read_csv read_csv_auto sniff_csv read_parquet parquet_scan read_json read_json_auto "
-    "read_json_objects read_json_objects_auto read_ndjson read_ndjson_auto read_ndjson_objects "
-    "read_text glob range generate_series unnest repeat repeat_row".split()
-)
-_GUESSES = ("read_csv", "read_csv_auto", "read_json", "read_json_auto", "read_ndjson",
-            "read_ndjson_auto")  # fmt: skip
+_TABLES = frozenset({
+    "read_csv", "read_csv_auto", "sniff_csv", "read_parquet", "parquet_scan", "read_json",
+    "read_json_auto", "read_json_objects", "read_json_objects_auto", "read_ndjson",
+    "read_ndjson_auto", "read_ndjson_objects", "read_text", "glob", "range", "generate_series",
+    "unnest", "repeat", "repeat_row",
+})  # fmt: skip
+_GUESSES = frozenset({
+    "read_csv", "read_csv_auto", "read_json", "read_json_auto", "read_ndjson", "read_ndjson_auto",
+})  # fmt: skip
 _TEXT = re.compile(r"(?i)\.(?:csv|tsv|txt|json|jsonl|ndjson)(?:\.(?:gz|zst))?$")
 
 
@@ -77,7 +79,7 @@ def _statement(query: str) -> str:
             f"{NAME}: one SELECT expected, found {found}. It reads local files and cannot change "
             "anything."
         )
-    return statements[0].query.strip().rstrip(";")
+    return str(statements[0].query).strip().rstrip(";")
 
 
 def _tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
@@ -90,7 +92,7 @@ def _tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
 
 
 def _checked(tree: Any) -> str:
-    """Raise DataError for other sources than local files; return a text file whose types are guessed."""
+    """Refuse other sources than local files; return the name of one whose types are guessed."""
     guessed = ""
     for node in _nodes(tree):
         kind = node.get("type")

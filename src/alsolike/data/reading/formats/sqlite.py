@@ -47,8 +47,8 @@ def load_database(
             chosen = inner or _only_table(database, name)
             if inner and inner not in (known := _tables(database)):
                 raise DataError(
-                    f"{path}: no table {inner!r}; {_listed(path, known)}"
-                    f"{did_you_mean(inner, known)}"
+                    f"{path}: no table {inner!r}.{did_you_mean(inner, known)} In this database, "
+                    f"{_listed(path, known)}"
                 )
             label = name if inner else f"{name}{INNER}{chosen}"
             return _loaded(connection, table, database, chosen, label)
@@ -82,10 +82,10 @@ def _only_table(database: sqlite3.Connection, name: str) -> str:
 
 def _listed(name: str | Path, known: Sequence[str]) -> str:
     if not known:
-        return "it has no tables."
+        return "there are no tables."
     shown = ", ".join(map(repr, known[:_MOST_LISTED]))
     more = f" and {len(known) - _MOST_LISTED:,} more" if len(known) > _MOST_LISTED else ""
-    return f"its tables are {shown}{more}. Name one, such as {name}{INNER}{known[0]}"
+    return f"the tables are {shown}{more}. Name one, such as {name}{INNER}{known[0]}"
 
 
 def _loaded(

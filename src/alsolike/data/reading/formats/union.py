@@ -50,6 +50,7 @@ def load_union(
     parts: Sequence[Part],
     load_part: LoadPart,
     id_text: IdText,
+    *,
     ids: Sequence[str | int],
     scalars: Sequence[str | int],
 ) -> SourceTable:
@@ -170,7 +171,7 @@ def _match(union: _Union, loaded: SourceTable, *, by_name: bool, refs: Sequence[
             and (ref, 0) in columns
             and (ref, 0) not in union.columns
         ):
-            raise _lacking(first, ref, loaded.name)
+            raise _lacking(first, str(ref), loaded.name)
     if set(columns) != set(union.columns) and union.parts:
         union.uneven.append(loaded.name)
 
@@ -204,10 +205,10 @@ def _append(
             )
     selected = []
     for target, column in enumerate(union.columns):
-        place = places.get(column)
-        if place is None:
+        if column not in places:
             selected.append("NULL")
             continue
+        place = places[column]
         if target in ids:
             id_text(connection, loaded, place, ids[target])  # an error names the part
         selected.append(_converted(connection, union, loaded, target, place, id_text, ids))
