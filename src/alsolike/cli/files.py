@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alsolike.cli.options import taken_for_reading
+from alsolike.cli.options import Source, taken_for_reading
 from alsolike.cli.printing import say, say_table, warn
 from alsolike.text import counted
 
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 
 def read_likes(
-    likes: str,
+    likes: Source,
     options: dict[str, Any],
     *,
     reads: Sequence[Path] = (),
     writes: Sequence[Path | None] = (),
 ) -> tuple["Interactions", "ReadReport"]:
     """Read a table by the options of a verb that also `reads` and `writes` these files."""
+    from alsolike.data.reading.files.listing import files_of
     from alsolike.data.reading.read import read
     from alsolike.storage.atomic import refuse_overlap
 
     threads, reading = options.pop("threads"), taken_for_reading(options)
     refuse_overlap(
-        [likes, *filter(None, [reading["items"]]), *reads],
+        [*files_of(likes), *files_of(reading["items"]), *reads],
         filter(None, [*writes, reading["rejects"]]),
     )
     found, report = read(likes, threads=threads, **reading)
@@ -52,7 +53,7 @@ def load_model(model: Path, to: Path | None = None, *, for_similar: bool = False
 
 
 def held_out_likes(
-    loaded: "FittedModel", model: Path, table: str, options: dict[str, Any], *, keep_seen: bool
+    loaded: "FittedModel", model: Path, table: Source, options: dict[str, Any], *, keep_seen: bool
 ) -> "tuple[Interactions, Interactions | None]":
     """Return a table's likes over a model's ids, and the seen items that its lists leave out."""
     from alsolike.data.merge import aligned

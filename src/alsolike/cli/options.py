@@ -8,6 +8,9 @@ import click
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
+# Of a table: one path, several, or none where a query takes its place.
+Source = str | list[str] | None
+
 # Names of objectives in earlier versions, still read; see `alsolike.tuning.presets`.
 OLD_OBJECTIVES = ("lists", "shelves")
 
@@ -50,7 +53,7 @@ _READING = (
     _given("--item", "Column of item ids.", default="item"),
     _given("--value", "Column of counts or amounts [default: each row counts 1]."),
     _given("--timestamp", "Column of times: seconds or ISO dates."),
-    _given("--items", "Table of the items.", type=_NamedPath()),
+    _given("--items", "Table of the items, in one file or in parts.", type=_NamedPath()),
     _given("--item-id", "Id column of --items [default: the name given to --item]."),
     _given("--item-name", "Column of names, in --items or else in the likes."),
     _given("--item-image", "Column of images, or a URL with {id}."),
@@ -63,6 +66,10 @@ _READING = (
     _given("--items-quote", "Like --quote, for --items."),
     _given("--items-escape", "Like --escape, for --items."),
     _given("--items-header/--no-items-header", "Like --header, for --items.", default=None),
+    _given("--encoding", "Of texts, such as latin-1 [default: utf-8, or found].", metavar="NAME"),
+    _given("--items-encoding", "Like --encoding, for --items.", metavar="NAME"),
+    # Eager: read before LIKES, which may be missing then.
+    _given("--sql", "Instead of LIKES: a SELECT over files.", metavar="QUERY", is_eager=True),
     _choice(
         "--duplicates",
         "Rows equal to an earlier one in every column.",
@@ -88,6 +95,22 @@ _READING_NAMES = tuple(
 def reading_options(verb: Verb) -> Verb:
     """Give a verb the options of reading a table."""
     return _with(_READING, verb)
+
+
+def likes_argument(name: str = "likes") -> Callable[[Verb], Verb]:
+    """Give a verb the argument of a source: files, patterns or folders of one table."""
+    return click.argument(
+        name, nargs=-1, type=_NamedPath(), callback=_one_or_several, metavar="LIKES..."
+    )
+
+
+def _one_or_several(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> Source:
+    """Return one path, several as a list, or None without one: `--sql` may take its place."""
+    if not given and context.params.get("sql") is None and not context.resilient_parsing:
+        raise click.MissingParameter(ctx=context, param=parameter)
+    return given[0] if len(given) == 1 else list(given) or None
 
 
 def taken_for_reading(options: dict[str, Any]) -> dict[str, Any]:

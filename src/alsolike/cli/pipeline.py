@@ -15,7 +15,9 @@ from alsolike.cli.arguments import search_arguments, settings_of
 from alsolike.cli.files import read_likes, write_likes
 from alsolike.cli.options import (
     PATH,
+    Source,
     filtering_options,
+    likes_argument,
     quiet_option,
     reading_options,
     remote_images_option,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("likes", type=click.Path())
+@likes_argument()
 @reading_options
 @searching_options
 @similar_items_options
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 @verbose_option
 @quiet_option
 def run(
-    likes: str,
+    likes: Source,
     verbose: bool,
     quiet: bool,
     without_history: bool,
@@ -96,7 +98,7 @@ def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool)
     _run(job, quiet=quiet, verbose=verbose)
 
 
-def _job(likes: str, options: dict[str, Any]) -> Any:
+def _job(likes: Source, options: dict[str, Any]) -> Any:
     from alsolike.pipeline.job import Job
 
     reading = taken_for_reading(options)
@@ -126,11 +128,11 @@ def _run(job: Any, *, quiet: bool, verbose: bool) -> None:
 
 
 @click.command()
-@click.argument("likes", type=click.Path())
+@likes_argument()
 @reading_options
 @to_option
 @threads_option
-def read(likes: str, to: Path | None, **options: Any) -> None:
+def read(likes: Source, to: Path | None, **options: Any) -> None:
     """Read a table and report its dialect, dropped rows and size."""
     found, report = read_likes(likes, options, writes=[to])
     say(as_shown(report))
@@ -139,13 +141,13 @@ def read(likes: str, to: Path | None, **options: Any) -> None:
 
 
 @click.command("filter")
-@click.argument("likes", type=click.Path())
+@likes_argument()
 @reading_options
 @filtering_options
 @to_option
 @threads_option
 def filter_(
-    likes: str, to: Path | None, min_per_user: int, min_per_item: int, **options: Any
+    likes: Source, to: Path | None, min_per_user: int, min_per_item: int, **options: Any
 ) -> None:
     """Drop users and items with too few likes, repeatedly, until no more are dropped."""
     from alsolike.data.filtering import filter_counts
@@ -158,14 +160,14 @@ def filter_(
 
 
 @click.command()
-@click.argument("likes", type=click.Path())
+@likes_argument()
 @reading_options
 @click.option("--to", required=True, type=PATH, help="Folder for train, validation and test.")
 @splitting_options
 @seed_option
 @threads_option
 def split(
-    likes: str,
+    likes: Source,
     to: Path,
     by: str,
     held_out: int | None,
@@ -201,7 +203,7 @@ def split(
 
 
 @click.command()
-@click.argument("likes", type=click.Path())
+@likes_argument()
 @reading_options
 @searching_options
 @set_option
@@ -209,7 +211,7 @@ def split(
 @threads_option
 @verbose_option
 @quiet_option
-def search(likes: str, verbose: bool, quiet: bool, **options: Any) -> None:
+def search(likes: Source, verbose: bool, quiet: bool, **options: Any) -> None:
     """Search for the best settings; write the ledger, the leaderboard and all curves."""
     from alsolike.cli.terminal import Terminal
     from alsolike.errors import DegenerateError
@@ -254,7 +256,7 @@ def runs(folder: Path, to: Path | None, verbose: bool) -> None:
 
 
 @click.command()
-@click.argument("likes", type=click.Path())
+@likes_argument()
 @reading_options
 @click.option("--to", required=True, type=PATH, help="Folder for the model.")
 @click.option(
@@ -271,7 +273,7 @@ def runs(folder: Path, to: Path | None, verbose: bool) -> None:
 @verbose_option
 @quiet_option
 def fit(
-    likes: str,
+    likes: Source,
     to: Path,
     family: str | None,
     begin: Path | None,

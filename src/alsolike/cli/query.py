@@ -11,8 +11,10 @@ from alsolike.cli.files import held_out_likes, load_model, read_likes, show_rows
 from alsolike.cli.ids import item_ids, some_or_all, user_ids
 from alsolike.cli.options import (
     PATH,
+    Source,
     k_option,
     keep_seen_option,
+    likes_argument,
     reading_options,
     set_option,
     threads_option,
@@ -40,7 +42,7 @@ def _evaluation_command(verb: Callable[..., None]) -> click.Command:
         ),
         k_option,
         reading_options,
-        click.argument("held_out", type=click.Path()),
+        likes_argument("held_out"),
         click.argument("model", type=PATH),
     ):
         verb = option(verb)
@@ -77,7 +79,7 @@ def evaluate(verbose: bool, metrics: str | None, agree: str | None, **options: A
 
 
 @click.command("evaluate-folds")
-@click.argument("likes", type=click.Path())
+@likes_argument()
 @reading_options
 @click.option("--family", metavar="NAME", help="Family to train [default: als].")
 @set_option
@@ -89,7 +91,7 @@ def evaluate(verbose: bool, metrics: str | None, agree: str | None, **options: A
 @threads_option
 @verbose_option
 def evaluate_folds(
-    likes: str,
+    likes: Source,
     family: str | None,
     settings: tuple[str, ...],
     folds: int,
@@ -132,7 +134,7 @@ def metric_definitions(verbose: bool, **options: Any) -> None:
 
 
 def _evaluation_inputs(
-    model: Path, held_out: str, k: int, keep_seen: bool, **options: Any
+    model: Path, held_out: Source, k: int, keep_seen: bool, **options: Any
 ) -> tuple["FittedModel", "Interactions", dict[str, Any]]:
     """Return a model, held-out likes and further arguments of an evaluation."""
     from alsolike.engines.local import LocalEngine

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alsolike.data.interactions import Interactions
+from alsolike.data.reading.files.listing import files_of
 from alsolike.data.splitting.by_name import check_scheme, folds_by_time, split_by
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.unseen_users import hold_out_unseen_users
@@ -44,8 +45,8 @@ class Job:
 
     Parameters
     ----------
-    source : path, frame or matrix
-        The likes.
+    source : path, list of paths, frame or matrix
+        The likes; None for a query, ``sql`` in `reading`.
     reading : mapping of str to values
         Further arguments of `alsolike.data.reading.read.read`.
     out : path
@@ -314,12 +315,15 @@ def _refuse_places(job: Job) -> None:
     features = None if job.agree is None else FeatureSource.of(job.agree).path
     inputs = [job.source, job.reading.get("items"), features]
     refuse_overlap(
-        [one for one in inputs if isinstance(one, (str, os.PathLike))],
+        [path for one in inputs for path in files_of(one)],
         [*written_in(job.out), *filter(None, [job.reading.get("rejects")])],
     )
 
 
 def _image_folder(job: Job) -> Path | None:
     items = job.reading.get("items")
-    table = job.source if items is None else items
-    return Path(table).resolve().parent if isinstance(table, (str, Path)) else None
+    files = files_of(job.source if items is None else items)
+    if not files:
+        return None
+    first = files[0].resolve()
+    return first if first.is_dir() else first.parent

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -255,6 +256,26 @@ class Database:
                 f"{self.place} is of format {version}; this version of alsolike knows format "
                 f"{kind.version}. Go on with the version that began it, or choose another place."
             )
+
+
+@contextlib.contextmanager
+def reading(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database of another program, without changing it or the files next to it.
+
+    If recent writes are still in a log next to it, a copy in `scratch` is read. Triggers and
+    functions that its schema names are not trusted. Raises sqlite3.Error and OSError.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    if log.exists() and log.stat().st_size:
+        copy = Path(tempfile.mkdtemp(dir=scratch)) / "copy.db"
+        shutil.copyfile(path, copy)
+        shutil.copyfile(log, copy.with_name(f"{copy.name}-wal"))
+        address = f"{copy.as_uri()}?mode=rw"
+    with contextlib.closing(sqlite3.connect(address, uri=True, isolation_level=None)) as found:
+        found.execute("PRAGMA trusted_schema = OFF")
+        found.execute("PRAGMA query_only = ON")
+        yield found
 
 
 def _file_at(path: str | os.PathLike[str]) -> _File:

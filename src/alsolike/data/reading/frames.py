@@ -4,6 +4,7 @@ import decimal
 import enum
 import importlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +71,13 @@ def columns_of(connection: duckdb.DuckDBPyConnection, source: Any) -> Frame:
         _hold_arrow(connection, frame, source)
     else:
         frame.held = {f"c{p}": _held(frame, p, column) for p, column in enumerate(columns)}
+    return frame
+
+
+def frame_of(library: str, title: str, names: Sequence[str], columns: Sequence[Any]) -> Frame:
+    """Make a frame of lists of Python objects, None for empty cells."""
+    frame = Frame(library, title, tuple(names))
+    frame.held = {f"c{p}": _held(frame, p, column) for p, column in enumerate(columns)}
     return frame
 
 

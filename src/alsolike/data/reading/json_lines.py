@@ -68,10 +68,10 @@ def _refuse_one_document(file: TextFile) -> None:
     """Raise DataError for one list, an object over several lines, or Python dicts."""
     text = file.survey.head.lstrip()
     is_list = text.startswith("[")
-    name, packed = shlex.quote(file.name), file.unpacked_by
+    name, packed = shlex.quote(file.name), file.printed
     if _is_of_python(text):
         command = f"python -c {shlex.quote(_FROM_PYTHON)}"
-        command = f"{packed} -dc {name} | {command}" if packed else f"{command} < {name}"
+        command = f"{packed} | {command}" if packed else f"{command} < {name}"
         raise DataError(
             f"{file.name}: one JSON object a line expected, these are dicts as Python prints them. "
             f"Turn them into JSON: {command} > new.jsonl"
@@ -81,7 +81,7 @@ def _refuse_one_document(file: TextFile) -> None:
 
     def lines_of(path: str) -> str:
         jq = f"jq -c {shlex.quote(path)}"
-        return f"{packed} -dc {name} | {jq} > new.jsonl" if packed else f"{jq} {name} > new.jsonl"
+        return f"{packed} | {jq} > new.jsonl" if packed else f"{jq} {name} > new.jsonl"
 
     if is_list:
         raise DataError(
@@ -156,6 +156,8 @@ def load_json_lines(
         rows=len(lines),
         blank=blank,
         rejected=rejected,
+        warnings=[*file.warnings],
+        encoding=file.encoding,
     )
 
 

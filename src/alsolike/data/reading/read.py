@@ -15,8 +15,11 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import item_table
 from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
-from alsolike.data.reading.cleaning.rows import DroppedRows, Roles, Rules, clean
+from alsolike.data.reading.cleaning.rows import DroppedRows, Roles, Rules, clean, without_empty
 from alsolike.data.reading.delimited.dialect import FixedDialect
+from alsolike.data.reading.files.encodings import checked_encoding
+from alsolike.data.reading.files.listing import refuse_to_read_twice
+from alsolike.data.reading.formats.query import Query
 from alsolike.data.reading.matrices import read_matrix
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, where, write_rejects
@@ -33,7 +36,7 @@ __all__ = ["ReadReport", "read"]
 
 @with_example('likes, report = al.read("likes.csv", user="user", item="item")')
 def read(
-    source: Any,
+    source: Any = None,
     *,
     user: Ref | None = None,
     item: Ref | None = None,
@@ -52,6 +55,9 @@ def read(
     items_quote: str | None = None,
     items_escape: str | None = None,
     items_header: bool | None = None,
+    encoding: str | None = None,
+    items_encoding: str | None = None,
+    sql: str | None = None,
     duplicates: str = "drop",
     repeats: str | None = None,
     missing_id: str = "error",
@@ -69,15 +75,19 @@ def read(
 
     Parameters
     ----------
-    source : path, frame or sparse matrix
-        A file of delimited text (plain, ``.gz`` or ``.zst``), Parquet or JSON lines; a pandas,
-        Polars or PyArrow table; or a SciPy matrix, users x items, without `user` and the like,
-        whose row and column numbers become the ids.
+    source : path, list of paths, frame or sparse matrix
+        A file of delimited text, Parquet or JSON lines, plain or packed (``.gz``, ``.zst``,
+        ``.bz2``, ``.xz``, ``.zip``); an Excel workbook or SQLite database (``file.xlsx::Sheet``,
+        ``file.db::table``); the folder of a Delta or Iceberg table; ``-`` for standard input. A
+        pattern such as ``parts/*.csv``, a folder, or a list are parts of one table, joined by
+        column names; folders such as ``date=2024-01-01`` give columns. Or a pandas, Polars or
+        PyArrow table; or a SciPy matrix, users x items, without `user` and the like, whose row
+        and column numbers become the ids.
     user, item, value, timestamp : str or int
         Columns by name, or by number from 1; in text files a number is never a name. Without
         `value` each row counts 1. Times are seconds since 1970 or ISO dates (UTC, or with an offset
         such as ``+02:00``).
-    items : path or frame, optional
+    items : path, list of paths or frame, optional
         A table of the items; options that begin with ``items_`` are for its dialect.
     item_id : str or int, optional
         Its id column; default: the one named like `item`.
@@ -89,8 +99,14 @@ def read(
     header : bool, optional
         Whether the first line names the columns. By default it does if a column is given by
         name; else the rows below it decide, and the report says so.
+    encoding, items_encoding : str, optional
+        Of text files, such as "latin-1" or "utf-16". By default UTF-8, and where a file is not,
+        what its bytes look like, with a warning.
+    sql : str, optional
+        Instead of `source`: one SELECT of DuckDB over local files, such as ``SELECT user, item,
+        count(*) AS n FROM 'parts/*.parquet' GROUP BY ALL``. It has no network and writes nothing.
     duplicates : {"drop", "keep", "error"}
-        A row equal to an earlier one in every column of the file.
+        A row equal to an earlier one in every column of the source.
     repeats : {"sum", "count", "once", "max", "error"}, optional
         Rows of one (user, item) pair; default "sum" with `value`, else "count".
     missing_id : {"error", "drop"}
@@ -167,15 +183,18 @@ def read(
     items_fixed = FixedDialect.of(
         items_delimiter, items_quote, items_escape, items_header, "items_"
     )
-    if items is None and items_fixed != FixedDialect(prefix="items_"):
+    if items is None and (items_fixed != FixedDialect(prefix="items_") or items_encoding):
         raise SettingError("Options that begin with items_ need items=.")
+    encoding = checked_encoding(encoding)
+    items_encoding = checked_encoding(items_encoding, "items_")
+    source = _source(source, sql, items, has_dialect=bool(encoding) or fixed != FixedDialect())
     if (rejects is None) is (on_error == "reject"):
         raise SettingError("on_error='reject' and rejects='file' go together.")
     if rejects is not None:
         refuse_overwriting(rejects, source, items)
-    if is_matrix and not (user is item is value is timestamp is None):
+    if is_matrix and not (user is item is value is timestamp is encoding is None):
         raise SettingError(
-            "A matrix has no columns: user=, item=, value= and timestamp= do not apply."
+            "A matrix has no columns: user=, item=, value=, timestamp= and encoding= do not apply."
         )
     wanted = item_table.ItemTexts(item_name, item_image, item_link)
     with _reported(observer), workspace(threads) as (connection, scratch):
@@ -191,6 +210,7 @@ def read(
                 ids=[item_id],
                 scalars=list(wanted.columns().values()),
                 reject=on_error == "reject",
+                encoding=items_encoding,
             )
         if is_matrix:
             if wanted.columns() and table is None:
@@ -216,6 +236,7 @@ def read(
                 ids=[user, item],
                 scalars=[value, timestamp, *(() if table else wanted.columns().values())],
                 reject=on_error == "reject",
+                encoding=encoding,
             )
             result = _from_rows(connection, loaded, roles, rules, wanted, table, item_id)
             if rejects is not None:
@@ -232,6 +253,16 @@ def _reported(observer: Observer) -> Iterator[None]:
         yield
     finally:
         observer.finish()
+
+
+def _source(source: Any, sql: str | None, items: Any, *, has_dialect: bool) -> Any:
+    """Return what is read: the source, or the query in its place."""
+    refuse_to_read_twice(source, items)
+    if sql is None:
+        return source
+    if source is not None or has_dialect:
+        raise SettingError("sql= is a source of its own: leave out the other, and its dialect.")
+    return Query(sql)
 
 
 def _key(item_id: Ref | None, item: Ref | None) -> Ref:
@@ -272,7 +303,7 @@ def _from_rows(
     if rules.repeats == "error" and pairs.merged:
         raise _repeated(loaded, facts, pairs, users, items)
     interactions, dropped = assembled(pairs, users, items, rules.negative, loaded.name)
-    interactions, kept = _without_empty(interactions, loaded, counts)
+    interactions, kept = without_empty(interactions, loaded, counts)
     codes = np.full(len(items), -1, dtype=np.int64)
     codes[kept] = np.arange(len(kept))
     seen = item_table.ItemRows(facts["row"].astype(np.int64), codes[facts["item"]])
@@ -311,23 +342,6 @@ def _repeated(
     )
 
 
-def _without_empty(
-    interactions: Interactions, loaded: SourceTable, counts: DroppedRows
-) -> tuple[Interactions, Any]:
-    """Drop users and items without pairs left; also return the items kept."""
-    if not interactions.n_interactions:
-        raise DataError(
-            f"{loaded.name}: none of the {loaded.rows:,} rows is an interaction "
-            f"({counts.missing:,} lack an id, {counts.zeros:,} have the value 0, the sums of the "
-            "others are not positive)."
-        )
-    users = np.flatnonzero(interactions.user_counts)
-    items = np.flatnonzero(interactions.item_counts)
-    if len(users) < interactions.n_users or len(items) < interactions.n_items:
-        interactions = interactions.subset(users, items)
-    return interactions, items
-
-
 def _report(
     loaded: SourceTable, counts: DroppedRows, rules: Rules, pairs: Pairs, dropped: int
 ) -> dict[str, Any]:
@@ -336,6 +350,9 @@ def _report(
         "source": loaded.name,
         "format": loaded.format,
         "dialect": loaded.dialect,
+        "encoding": loaded.encoding,
+        "parts": len(loaded.parts) or 1,
+        "ignored": loaded.ignored,
         "rows": loaded.rows,
         "blank": loaded.blank,
         "rejected": len(loaded.rejected),
@@ -374,6 +391,9 @@ def _with_catalogue(
     if table is not None:
         fields |= {
             "items_dialect": table.dialect,
+            "items_encoding": table.encoding,
+            "items_parts": len(table.parts) or 1,
+            "items_ignored": table.ignored,
             "items_blank": table.blank,
             "items_rejected": len(table.rejected),
         }

@@ -22,6 +22,11 @@ class ReadReport:
         What was read.
     dialect, items_dialect : Dialect or None
         Of the likes and of the item table, where they are delimited text.
+    encoding, items_encoding : str
+        Of texts that are not UTF-8.
+    parts, ignored, items_parts, items_ignored : int
+        Files that were read as one table, and files left out: empty ones, and those whose names
+        begin with _ or a point.
     rows, blank, rejected : int
         Rows accepted, blank lines, lines set aside.
     duplicates : int
@@ -63,6 +68,12 @@ class ReadReport:
     format: str
     dialect: Dialect | None = None
     items_dialect: Dialect | None = None
+    encoding: str = ""
+    items_encoding: str = ""
+    parts: int = 1
+    ignored: int = 0
+    items_parts: int = 1
+    items_ignored: int = 0
     rows: int = 0
     blank: int = 0
     rejected: int = 0
@@ -108,6 +119,7 @@ class ReadReport:
             facts.append(("dialect", _dialect(self.dialect)))
         if self.items_dialect is not None:
             facts.append(("dialect of the item table", _dialect(self.items_dialect)))
+        facts += self._about_files()
         for table, dialect in (("", self.dialect), (" of the item table", self.items_dialect)):
             if dialect is not None and dialect.first_line:
                 facts.append((f"header{table}", f"{dialect.first_line} (a guess)"))
@@ -151,6 +163,21 @@ class ReadReport:
         if self.first_time is not None and self.last_time is not None:
             facts.append(("times", f"{shown(self.first_time)} to {shown(self.last_time)} (UTC)"))
         facts += [("warning", warning) for warning in self.warnings]
+        return facts
+
+    def _about_files(self) -> list[tuple[str, str]]:
+        """Return facts about encodings, parts, and files left out."""
+        facts = []
+        for table, encoding, parts, ignored in (
+            ("", self.encoding, self.parts, self.ignored),
+            (" of the item table", self.items_encoding, self.items_parts, self.items_ignored),
+        ):
+            if encoding:
+                facts.append((f"encoding{table}", encoding))
+            if table and parts > 1:
+                facts.append((f"parts{table}", f"{parts:,}"))
+            why = "(empty, or with a name that begins with _ or .)"
+            facts += _unless_zero(f"files left out{table}", ignored, why)
         return facts
 
     def brief(self, width: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from alsolike.data.reading.files.listing import files_of
 from alsolike.errors import SettingError
 from alsolike.storage.atomic import write_text
 
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reject:
-    """A rejected line: its number (0: none), reason and text."""
+    """A rejected line: its number (0: none), reason and text, and its file among several."""
 
     line: int
     reason: str
     text: str
+    file: str = ""
 
 
 class OddCell(NamedTuple):
@@ -39,7 +41,10 @@ class SourceTable:
     Rows below `skip` are not data (a header). `locate` turns ascending row numbers into (line,
     text) pairs, numbered by `unit`, "line" or "row". `odd` holds columns with cells that cannot be
     ids; `narrow` the columns that were "float16" or "float32". `warnings` name guesses and the way
-    out. `prefix` starts the names of its options.
+    out. `prefix` starts the names of its options. `encoding` names that of a text, if not UTF-8.
+
+    Of several parts, `parts` has their names, and `origin` turns a row into the name and unit of
+    its part. `ignored` counts the files that were left out.
     """
 
     name: str
@@ -58,12 +63,47 @@ class SourceTable:
     narrow: dict[int, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     prefix: str = ""
+    encoding: str = ""
+    parts: tuple[str, ...] = ()
+    origin: Callable[[int], tuple[str, str]] | None = None
+    ignored: int = 0
 
 
 def where(loaded: SourceTable, row: int) -> str:
-    """Return the place of a row in its source, in words."""
+    """Return the place of a row in its source, in words: the file and the line."""
+    name, unit = _origin(loaded, row)
+    return f"{name}, {unit} {_line(loaded, row)}"
+
+
+def line_of(loaded: SourceTable, row: int, *, beside: int) -> str:
+    """Return the place of a row for a sentence about the row `beside`: without a file they share.
+
+    For example "line 3", or "parts/b.csv, line 3".
+    """
+    name, unit = _origin(loaded, row)
+    line = f"{unit} {_line(loaded, row)}"
+    return line if name == _origin(loaded, beside)[0] else f"{name}, {line}"
+
+
+def rejects_of(
+    loaded: SourceTable, rows: Sequence[int], reasons: Sequence[str], shown: Sequence[object]
+) -> list[Reject]:
+    """Return rejects for ascending rows; `shown` are the cells of those without a text."""
+    return [
+        Reject(line, reason, text or str(cell), _origin(loaded, row)[0] if loaded.parts else "")
+        for row, (line, text), reason, cell in zip(
+            rows, loaded.locate(rows), reasons, shown, strict=True
+        )
+    ]
+
+
+def _origin(loaded: SourceTable, row: int) -> tuple[str, str]:
+    return (loaded.name, loaded.unit) if loaded.origin is None else loaded.origin(row)
+
+
+def _line(loaded: SourceTable, row: int) -> int:
     ((line, _),) = loaded.locate([row])
-    return f"{loaded.name}, {loaded.unit} {line}"
+    return line
 
 
 def shortened(text: str) -> str:
@@ -78,13 +118,19 @@ def label_of(loaded: SourceTable, place: int) -> str:
 
 
 def refuse_overwriting(rejects: str | os.PathLike[str], *sources: object) -> None:
-    """Raise SettingError if `rejects` would overwrite a source."""
+    """Raise SettingError if `rejects` would overwrite a source, or be a part of one."""
     for source in sources:
-        if isinstance(source, (str, os.PathLike)) and _is_same(Path(rejects), Path(source)):
-            raise SettingError(
-                f"rejects={os.fspath(rejects)!r} is the file that is read, and would be "
-                "overwritten. Give the rejected lines a file of their own."
-            )
+        for path in files_of(source):
+            if _is_same(Path(rejects), path):
+                raise SettingError(
+                    f"rejects={os.fspath(rejects)!r} is the file that is read, and would be "
+                    "overwritten. Give the rejected lines a file of their own."
+                )
+            if path.is_dir() and path.resolve() in Path(rejects).resolve().parents:
+                raise SettingError(
+                    f"rejects={os.fspath(rejects)!r} is in the folder that is read, and would be "
+                    "read as a part of it. Give the rejected lines a place of their own."
+                )
 
 
 def write_rejects(
@@ -92,17 +138,19 @@ def write_rejects(
 ) -> None:
     """Write line, reason and text as CSV, with bytes that are not UTF-8 escaped.
 
-    With an item table, the lines of both are written, with a first column for the file.
+    With an item table or several parts, a first column names the file.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     tables = [likes] if items is None else [likes, items]
-    writer.writerow(["file"] * (len(tables) - 1) + ["line", "reason", "text"])
+    is_one = len(tables) == 1 and not likes.parts
+    writer.writerow([*([] if is_one else ["file"]), "line", "reason", "text"])
     for table in tables:
-        file = [table.name] * (len(tables) - 1)
-        for reject in sorted(table.rejected, key=lambda entry: entry.line):
+        order = {name: number for number, name in enumerate(table.parts)}
+        for reject in sorted(table.rejected, key=lambda one: (order.get(one.file, 0), one.line)):
             text = reject.text.rstrip("\r\n").encode("utf-8", "surrogateescape")
             shown = text.decode("utf-8", "backslashreplace")
+            file = [] if is_one else [reject.file or table.name]
             writer.writerow([*file, reject.line, reject.reason, shown])
     write_text(path, out.getvalue())
 

@@ -10,11 +10,11 @@ from typing import Any
 import duckdb
 
 from alsolike.data.reading.delimited.dialect import FixedDialect
-from alsolike.data.reading.delimited.load import load_delimited
-from alsolike.data.reading.files.folders import pattern_of
-from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, open_text
+from alsolike.data.reading.files.text_files import SEALED
+from alsolike.data.reading.formats.files import Asked, load_files
+from alsolike.data.reading.formats.query import Query, load_query
+from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
-from alsolike.data.reading.json_lines import is_json, load_json_lines
 from alsolike.data.reading.source_table import OddCell, SourceTable, label_of, where
 from alsolike.engines.hardware import processors
 from alsolike.errors import DataError, SettingError
@@ -25,7 +25,6 @@ from alsolike.system_errors import (
     is_interrupt,
     of_duckdb,
     out_of_memory,
-    raise_of_system,
 )
 from alsolike.usage_hints import did_you_mean
 
@@ -100,24 +99,36 @@ def load(
     ids: Sequence[Ref | None],
     scalars: Sequence[Ref | None] = (),
     reject: bool = False,
+    encoding: str | None = None,
 ) -> SourceTable:
     """Load all columns and rows of `source` into the DuckDB table `table`.
 
-    `source` is a text, Parquet or JSON-lines file, or a pandas, Polars or PyArrow table; `fixed`
-    holds fixed parts of the dialect. `ids` and `scalars` are the columns in use. `reject` collects
-    malformed lines; else they raise DataError.
+    `source` is a path, a pattern, a folder, a list of these, or a pandas, Polars or PyArrow table;
+    `fixed` holds fixed parts of the dialect, `encoding` that of texts. `ids` and `scalars` are the
+    columns in use. `reject` collects malformed lines; else they raise DataError.
     """
-    if not isinstance(source, (str, os.PathLike)):
-        return _load_frame(connection, table, source)
-    path = existing(source)
-    kind = kind_of(path)
-    if kind == "parquet":
-        return _load_parquet(connection, table, path)
-    file = open_text(path, scratch)
-    if kind == "json" or (fixed.delimiter is None and is_json(file.survey.head)):
-        return load_json_lines(connection, table, file, ids, scalars, reject=reject)
-    wanted = [ref for ref in (*ids, *scalars) if ref is not None]
-    return load_delimited(connection, table, file, fixed, wanted, reject=reject)
+    if isinstance(source, Query):
+        return load_query(connection, table, source.text)
+    if not isinstance(source, (str, os.PathLike)) and not _are_paths(source):
+        if encoding is not None:
+            raise SettingError(f"{fixed.prefix}encoding= is for text files. Leave it out.")
+        return load_frame(connection, table, columns_of(connection, source))
+    asked = Asked(
+        fixed,
+        [ref for ref in ids if ref is not None],
+        [ref for ref in scalars if ref is not None],
+        reject=reject,
+        encoding=encoding,
+    )
+    return load_files(connection, scratch, table, source, asked, id_text)
+
+
+def _are_paths(source: Any) -> bool:
+    return (
+        isinstance(source, (list, tuple))
+        and len(source) > 0
+        and all(isinstance(one, (str, os.PathLike)) for one in source)
+    )
 
 
 def place_of(loaded: SourceTable, ref: Ref, role: str) -> int:
@@ -223,87 +234,3 @@ def number_of(loaded: SourceTable, place: int) -> str:
     if loaded.types[place] == "VARCHAR":
         return f"CASE WHEN contains({column}, '_') THEN NULL ELSE TRY_CAST({column} AS DOUBLE) END"
     return f"TRY_CAST({column} AS DOUBLE)"
-
-
-def _load_parquet(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> SourceTable:
-    try:
-        names, types = _described(
-            connection,
-            "SELECT * FROM read_parquet(?, hive_partitioning=false)",
-            [pattern_of(path)],
-        )
-        listed = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names)
-        renamed = ", ".join(f"c{place}" for place in range(len(names)))
-        connection.execute(
-            f"CREATE TEMP TABLE {table} AS SELECT * FROM (SELECT {listed} FROM read_parquet(?, "  # noqa: S608
-            f"hive_partitioning=false)) AS source({renamed})",
-            [pattern_of(path)],
-        )
-        # DuckDB makes 32 bits of 16, which hides that digits are gone.
-        found = connection.execute(
-            "SELECT name FROM parquet_schema(?) WHERE CAST(logical_type AS VARCHAR) "
-            "LIKE 'Float16%'",
-            [pattern_of(path)],
-        ).fetchall()
-        halves = {name for (name,) in found}
-    except duckdb.Error as error:
-        raise_of_system(error)
-        raise DataError(
-            f"{path}: the Parquet file is damaged, encrypted or truncated. Download or write it "
-            "again."
-        ) from error
-    loaded = _typed(connection, table, str(path), "Parquet", names, types)
-    loaded.narrow = {p: "float16" for p, name in enumerate(names) if name in halves}
-    return loaded
-
-
-def _load_frame(connection: duckdb.DuckDBPyConnection, table: str, source: Any) -> SourceTable:
-    frame = columns_of(connection, source)
-    try:
-        connection.register("held", frame.held)
-        connection.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM held")  # noqa: S608 - own name
-    except duckdb.Error as error:
-        raise_of_system(error)
-        reason = str(error).partition("\n")[0]
-        raise DataError(
-            f"{frame.title} cannot be read ({reason}). Turn its columns into text or numbers."
-        ) from error
-    connection.unregister("held")
-    loaded = _typed(connection, table, frame.title, frame.library, frame.names)
-    loaded.odd, loaded.narrow = frame.odd, frame.narrow
-    return loaded
-
-
-def _typed(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    title: str,
-    kind: str,
-    names: Sequence[str],
-    types: Sequence[str] | None = None,
-) -> SourceTable:
-    if types is None:
-        _, types = _described(connection, f"SELECT * FROM {table}", [])  # noqa: S608 - own name
-    # All of it, since one row fetched leaves the connection busy for the next frame.
-    [[counted]] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608
-
-    def locate(wanted: Sequence[int]) -> list[tuple[int, str]]:
-        return [(row + 1, "") for row in wanted]
-
-    return SourceTable(
-        name=title,
-        format=kind,
-        table=table,
-        names=tuple(names),
-        types=tuple(types),
-        locate=locate,
-        rows=int(counted),
-        unit="row",
-    )
-
-
-def _described(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: list[str]
-) -> tuple[list[str], list[str]]:
-    described = connection.execute(f"DESCRIBE {query}", parameters).fetchall()
-    return [row[0] for row in described], [row[1] for row in described]

@@ -30,20 +30,16 @@ def test_a_delimiter_within_quotes_is_none(tmp_path, inner, line):
     assert list(found.items) == [f"a{inner}b"]
 
 
-def test_items_with_other_bytes_are_set_aside(tmp_path):
+def test_items_of_another_encoding_are_decoded_or_set_aside(tmp_path):
     items = likes(tmp_path, "1::Heat::Crime\n2::Am\xe9lie::Love\n".encode("latin-1"), "m.dat")
     path = likes(tmp_path, "7::1::5\n7::2::3\n8::1::4\n")
     rejects = tmp_path / "r.csv"
-    found, _ = read(
-        path,
-        user=1,
-        item=2,
-        items=items,
-        item_id=1,
-        item_name=2,
-        on_error="reject",
-        rejects=rejects,
-    )
+    options = {"user": 1, "item": 2, "items": items, "item_id": 1, "item_name": 2}
+    found, report = read(path, **options)
+    assert list(found.catalogue.names) == ["Heat", "Am\xe9lie"]
+    assert report.items_encoding == "Latin-1"
+    assert any("read as Latin-1: '2::Am\xe9lie::Love'" in one for one in report.warnings)
+    found, _ = read(path, **options, items_encoding="utf-8", on_error="reject", rejects=rejects)
     assert list(found.catalogue.names) == ["Heat", ""]
     assert f"{items},2,bytes that are not UTF-8" in rejects.read_text()
 

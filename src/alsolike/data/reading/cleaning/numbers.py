@@ -5,7 +5,7 @@ import re
 
 import duckdb
 
-from alsolike.data.reading.source_table import SourceTable, label_of, where
+from alsolike.data.reading.source_table import SourceTable, label_of, line_of, where
 from alsolike.errors import DataError
 
 _BLANKS = " \u00a0\u2000-\u200a\u202f\u205f"
@@ -84,11 +84,11 @@ def refuse_points_between_thousands(
     label = label_of(loaded, place)
     whole = either_cell.replace(".", "")
     if sure is not None:
-        ((line, _),) = loaded.locate([sure])
+        line = line_of(loaded, sure, beside=either)
         raise DataError(
             f"{where(loaded, either)}, column {label}: is {either_cell!r} {whole} or "
-            f"{float(either_cell):g}? {sure_cell!r} in {loaded.unit} {line} shows that points may "
-            f"be thousands separators. Write the column without them: {whole}."
+            f"{float(either_cell):g}? {sure_cell!r} in {line} shows that "
+            f"points may be thousands separators. Write the column without them: {whole}."
         )
     if eithers == total:
         loaded.warnings.append(

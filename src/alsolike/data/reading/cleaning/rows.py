@@ -5,14 +5,17 @@ item, value, time); row is the row number in the source.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
+import numpy as np
 
+from alsolike.data.interactions import Interactions
 from alsolike.data.reading.cleaning.aggregate import RULES
 from alsolike.data.reading.cleaning.numbers import fault, refuse_points_between_thousands
 from alsolike.data.reading.cleaning.timestamps import refuse_odd_times, seconds_of
 from alsolike.data.reading.cleaning.warnings import warn_of_duplicates, warn_of_ids_like_nothing
-from alsolike.data.reading.source_table import Reject, SourceTable, label_of, where
+from alsolike.data.reading.source_table import SourceTable, label_of, line_of, rejects_of, where
 from alsolike.data.reading.sources import Ref, id_text, number_of, place_of
 from alsolike.data.vocabulary import is_blank
 from alsolike.errors import DataError, SettingError
@@ -104,6 +107,23 @@ def clean(
     return counts
 
 
+def without_empty(
+    interactions: Interactions, loaded: SourceTable, counts: DroppedRows
+) -> tuple[Interactions, Any]:
+    """Drop users and items without pairs left; also return the items kept."""
+    if not interactions.n_interactions:
+        raise DataError(
+            f"{loaded.name}: none of the {loaded.rows:,} rows is an interaction "
+            f"({counts.missing:,} lack an id, {counts.zeros:,} have the value 0, the sums of the "
+            "others are not positive)."
+        )
+    users = np.flatnonzero(interactions.user_counts)
+    items = np.flatnonzero(interactions.item_counts)
+    if len(users) < interactions.n_users or len(items) < interactions.n_items:
+        interactions = interactions.subset(users, items)
+    return interactions, items
+
+
 def _one_of(setting: str, given: str, allowed: tuple[str, ...]) -> None:
     if given not in allowed:
         raise SettingError(
@@ -116,8 +136,8 @@ def _refuse_no_rows(loaded: SourceTable) -> None:
     if loaded.rejected and loaded.rows <= 0:
         first = min(loaded.rejected, key=lambda reject: reject.line)
         raise DataError(
-            f"{loaded.name}, {loaded.unit} {first.line}: {first.reason}; so are all of the "
-            f"{len(loaded.rejected):,} {loaded.unit}s. Nothing is left to read."
+            f"{first.file or loaded.name}, {loaded.unit} {first.line}: {first.reason}; so are all "
+            f"of the {len(loaded.rejected):,} {loaded.unit}s. Nothing is left to read."
         )
     if loaded.rows <= 0:
         after = " after the header" if loaded.unit == "line" else ""
@@ -168,11 +188,8 @@ def _refuse_faulty(
             f"choose another {role} column, or set such rows aside with on_error='reject', "
             "rejects='file'."
         )
-    located = loaded.locate([row for row, _ in rows])
-    loaded.rejected += [
-        Reject(line, reason, text or str(shown))
-        for (line, text), reason, (_, shown) in zip(located, reasons, rows, strict=True)
-    ]
+    places, cells = [row for row, _ in rows], [shown for _, shown in rows]
+    loaded.rejected += rejects_of(loaded, places, reasons, cells)
     loaded.rows -= len(rows)
     connection.executemany("INSERT INTO dropped VALUES (?)", [[row] for row, _ in rows])
 
@@ -205,9 +222,9 @@ def _drop_duplicates(
         return
     if rules.duplicates == "error":
         row, earlier = int(found["row"][0]), int(found["earlier"][0])
-        ((line, _),) = loaded.locate([earlier])
+        line = line_of(loaded, earlier, beside=row)
         raise DataError(
-            f"{where(loaded, row)}: equal in every column to {loaded.unit} {line}; "
+            f"{where(loaded, row)}: equal in every column to {line}; "
             f"{counts.duplicates:,} rows are such duplicates. Pass duplicates='drop' or 'keep'."
         )
     connection.register("found", {"row": found["row"]})

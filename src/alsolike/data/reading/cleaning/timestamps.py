@@ -14,7 +14,7 @@ from alsolike.data.reading.cleaning.time_units import (
     shown,
 )
 from alsolike.data.reading.frames import CERTAIN_BELOW
-from alsolike.data.reading.source_table import SourceTable, label_of, where
+from alsolike.data.reading.source_table import SourceTable, label_of, line_of, where
 from alsolike.data.reading.sources import float_kind, number_of
 from alsolike.errors import DataError
 
@@ -75,10 +75,10 @@ def refuse_odd_times(
         iso = "true"
     times = _Times(connection, loaded, place, iso)
     if times.date is not None and times.number is not None:
-        ((line, _),) = loaded.locate([times.date])
+        line = line_of(loaded, times.date, beside=times.number)
         raise DataError(
             f"{where(loaded, times.number)}, column {label_of(loaded, place)}: a number, but "
-            f"{loaded.unit} {line} holds a date. Write all times as seconds since 1970, or all as "
+            f"{line} holds a date. Write all times as seconds since 1970, or all as "
             "ISO dates."
         )
     if times.number is not None:

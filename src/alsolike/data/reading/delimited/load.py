@@ -32,7 +32,7 @@ def load_delimited(
 ) -> SourceTable:
     """Read `file` into `table`; detect its dialect. Raises DataError if none fits."""
     if file.survey.not_utf8 and not reject:
-        raise DataError(_not_utf8(file))
+        raise DataError(_not_utf8(file, fixed.prefix))
     names, least = _asked_for(wanted)
     if fixed.quote is None:
         _refuse_quoted_lines(file)
@@ -69,9 +69,9 @@ def _refuse_quoted_lines(file: TextFile) -> None:
         quoted = [whole.fullmatch(line) is not None for line in lines]
         if not all(quoted[1:] or quoted) or not all(map(_DELIMITED.search, lines)):
             continue
-        name, packed = shlex.quote(file.name), file.unpacked_by
+        name = shlex.quote(file.name)
         edit = shlex.quote(f"s/^{text}//; s/{text}\\r*$//; s/{text}{text}/{text}/g")
-        command = f"{packed} -dc {name} | sed {edit}" if packed else f"sed {edit} {name}"
+        command = f"{file.printed} | sed {edit}" if file.printed else f"sed {edit} {name}"
         raise DataError(
             f"{file.name}: each line is quoted as a whole, such as {shortened(lines[-1])!r}, which "
             f"makes it one field. Take these quotes away: {command} > {shlex.quote(file.new_name)}"
@@ -90,7 +90,7 @@ def _loaded(
     rows = [tuple(text or "" for text in row) for row in sample]
     header, told = _header(file, attempt, rows, fixed, wanted)
     dialect = Dialect(*attempt.dialect.grammar, header, attempt.dialect.reason, told)
-    warnings = [*attempt.guesses]
+    warnings = [*file.warnings, *attempt.guesses]
     if told:
         other = f"{fixed.prefix}header={not header}"
         is_wrong = "it is a row" if header else "it names the columns"
@@ -117,6 +117,7 @@ def _loaded(
         rejected=attempt.rejected,
         warnings=warnings,
         prefix=fixed.prefix,
+        encoding=file.encoding,
     )
 
 
@@ -203,14 +204,12 @@ def _located(
     return found
 
 
-def _not_utf8(file: TextFile) -> str:
-    name, packed = shlex.quote(file.name), file.unpacked_by
-    convert = "iconv -f LATIN1 -t UTF-8"
-    command = f"{packed} -dc {name} | {convert}" if packed else f"{convert} {name}"
+def _not_utf8(file: TextFile, prefix: str) -> str:
     return (
-        f"{file.name}, line {file.survey.not_utf8_line}: {file.survey.not_utf8}. If the file is "
-        f"Latin-1, convert it: {command} > {shlex.quote(file.new_name)}; or set such lines aside "
-        "with on_error='reject', rejects='file'."
+        f"{file.name}, line {file.survey.not_utf8_line}: {file.survey.not_utf8}. Mend the line; "
+        f"or, if all of the file is of another encoding, pass it, such as "
+        f"{prefix}encoding='latin-1'; or set such lines aside with on_error='reject', "
+        "rejects='file'."
     )
 
 

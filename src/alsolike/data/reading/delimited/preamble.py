@@ -123,8 +123,8 @@ def _told(file: TextFile, before: Sequence[str], where: str) -> str:
 def _command(file: TextFile, before: Sequence[str]) -> str:
     """Return the shell command that writes the file without these lines."""
     name = shlex.quote(f"./{file.name}" if file.name.startswith("-") else file.name)
-    packed = file.unpacked_by
-    steps = [f"{packed} -dc {name}"] if packed else []
+    packed = file.printed
+    steps = [packed] if packed else []
     if any(line.endswith("\r") for line in before):
         steps.append("tr '\\r' '\\n'" if packed else f"tr '\\r' '\\n' < {name}")
     steps.append(f"tail -n +{len(before) + 1}" + ("" if steps else f" {name}"))

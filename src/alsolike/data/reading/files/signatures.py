@@ -15,7 +15,8 @@ from pathlib import Path
 from alsolike.errors import DataError
 
 _READ = 1 << 12
-_CONTROL = frozenset({*range(1, 9), *range(14, 27), *range(28, 32), 127})
+# Control characters that no text holds.
+CONTROL = frozenset({*range(1, 9), *range(14, 27), *range(28, 32), 127})
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class FileKind:
     code: str = ""
     makes: str = "parquet"
 
-    def way_out(self, path: Path) -> str:
-        """Return how to read the file at `path`."""
-        way = self.way.replace("{old}", shlex.quote(str(path)))
+    def way_out(self, name: str) -> str:
+        """Return how to read the file of this name."""
+        way = self.way.replace("{old}", shlex.quote(name))
         if not self.code:
             return way if " > " in way else f"{way}."  # no point that would belong to a file's name
-        named = {"{old}": str(path), "{new}": f"new.{self.makes}"}
+        named = {"{old}": name, "{new}": f"new.{self.makes}"}
         code = self.code
         for mark, text in named.items():
             code = code.replace(mark, json.dumps(text, ensure_ascii=False))
@@ -53,9 +54,6 @@ _STREAM = _TO_PARQUET.format("pyarrow", "a.ipc.open_stream(a.memory_map({old})).
 _ORC = _TO_PARQUET.format("pyarrow.orc", "a.read_table({old})")
 _WITH_PANDAS = "import pandas as p; p.{}.to_parquet({{new}})"
 _AVRO = "import polars; polars.read_avro({old}).write_parquet({new})"
-_SQLITE = (
-    "Export the table, here named likes: sqlite3 -header -csv {old} 'SELECT * FROM likes' > new.csv"
-)
 _IN_R = "Export the table in R: write.csv({}, 'new.csv', row.names = FALSE)"
 _LFS = FileKind("a pointer of Git LFS, not the file itself", "Fetch that: git lfs pull")
 _STATA = FileKind("a Stata file (.dta)", code=_WITH_PANDAS.format("read_stata({old})"))
@@ -65,7 +63,6 @@ _CELLS = (
 )
 _TRUST = "It may run code when it is loaded. If you trust it, and it holds a pandas frame"
 _EXPORT = "Export the table as CSV or Parquet"
-_SHEET = "Save the sheet as CSV (UTF-8)"
 _OTHER = "Get the table itself, as CSV"
 _MEMBER = "Unpack it ({}), and name a file of it"
 _TAR = FileKind("a tar archive", _MEMBER.format("tar -xf {old}"))
@@ -88,7 +85,7 @@ _CERTAIN = {
     b"\x28\xb5\x2f\xfd": _packed("a Zstandard file", "zstd"),
     b"7z\xbc\xaf\x27\x1c": FileKind("a 7z archive", _MEMBER.format("7z x {old}")),
     b"Rar!\x1a\x07": FileKind("a RAR archive", _MEMBER.format("unrar x {old}")),
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": FileKind("an Excel workbook (.xls) or the like", _SHEET),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": FileKind("an Excel workbook (.xls)", "Unpack it"),
     b"\x89HDF\r\n": FileKind("an HDF5 file", _EXPORT),
     b"CDF\x01": FileKind("a NetCDF file", _EXPORT),
     b"X\n\0\0\0": FileKind("an R file (.rds)", _IN_R.format("readRDS(...)")),
@@ -105,7 +102,7 @@ _BINARY = {
     b"FEA1": FileKind("a Feather file of version 1", code=_FEATHER),
     b"ORC": FileKind("an ORC file", code=_ORC),
     b"PARE": FileKind("an encrypted Parquet file", "Write it again without encryption"),
-    b"SQLite format 3": FileKind("an SQLite database", _SQLITE),
+    b"SQLite format 3": FileKind("an SQLite database", "Unpack it"),
     b"MATLAB 5.0 MAT": FileKind("a MATLAB file (.mat)", _EXPORT),
     b"RDX": FileKind("an R workspace (.RData)", _IN_R.format("...")),
     b"$FL": FileKind("an SPSS file (.sav)", _EXPORT),
@@ -125,24 +122,48 @@ _STATA_OLD = re.compile(rb"[\x69-\x73][\x01\x02]\x01\x00")
 _HTML = re.compile(rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|table|meta)\b")
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\b")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_DATABASE = b"SQLite format 3\0"
 
 
-def refuse_foreign(start: bytes, path: Path, packed: str = "") -> None:
+def table_file(path: Path, start: bytes, name: str) -> str:
+    """Return "zip", "excel" or "sqlite" for files that hold one or more tables, or "".
+
+    `start` holds its first bytes. Raises DataError for ZIP archives of another kind, such as
+    documents and NumPy arrays.
+    """
+    if start.startswith(_DATABASE):
+        return "sqlite"
+    if start.startswith(_OLE):
+        return "excel"
+    if not start.startswith(_ZIP):
+        return ""
+    found = _zip(path)
+    if isinstance(found, str):
+        return found
+    raise DataError(_refusal(name, found.what, found.way_out(name)))
+
+
+def refuse_foreign(start: bytes, name: str, packed: str = "") -> None:
     """Raise DataError for a file of a kind that is not supported.
 
     `start` is the start of its decompressed content; `packed` the program that decompresses it.
     """
-    kind = _zip(path) if start.startswith(_ZIP) and not packed else _kind(start)
+    kind = _kind(start)
     if kind is None:
         return
-    what, way_out = kind.what, kind.way_out(path)
+    what, way_out = kind.what, kind.way_out(name)
     if packed:
-        what, unpacked = f"{what} in {packed}", f"{packed} -dc {shlex.quote(str(path))}"
+        what, unpacked = f"{what} in {packed}", f"{packed} -dc {shlex.quote(name)}"
         if kind is _TAR:
             way_out = f"Unpack it ({unpacked} | tar -xf -), and name a file of it."
         elif not what.startswith("an R file"):  # R unpacks it by itself
             way_out = f"Unpack it: {unpacked} > new"
-    raise DataError(f"{path}: text, Parquet or JSON lines expected, this is {what}. {way_out}")
+    raise DataError(_refusal(name, what, way_out))
+
+
+def _refusal(name: str, what: str, way_out: str) -> str:
+    return f"{name}: text, Parquet or JSON lines expected, this is {what}. {way_out}"
 
 
 def encoding_of(start: bytes) -> str:
@@ -177,7 +198,7 @@ def is_binary(start: bytes) -> bool:
     head = start[:_READ]
     if b"\0" not in head:
         return False
-    return not _is_utf8(head) or not _CONTROL.isdisjoint(head)
+    return not _is_utf8(head) or not CONTROL.isdisjoint(head)
 
 
 def _kind(start: bytes) -> FileKind | None:
@@ -191,7 +212,7 @@ def _kind(start: bytes) -> FileKind | None:
 
 def _binary(start: bytes) -> FileKind | None:
     if start.startswith(_ZIP):
-        return FileKind("a ZIP archive (or a spreadsheet)", f"Unpack it. {_SHEET}")
+        return FileKind("a ZIP archive", "Unpack it")
     if re.match(rb"BZh[1-9]1AY&SY", start):
         return _packed("a bzip2 file", "bzip2")
     if start[8:12] == b"DUCK" and is_binary(start):
@@ -256,20 +277,21 @@ def _marked_up(start: bytes) -> FileKind | None:
     return FileKind("an XML file", _EXPORT) if _XML.match(start) else None
 
 
-def _zip(path: Path) -> FileKind:
+def _zip(path: Path) -> FileKind | str:
+    """Return "zip" or "excel" for what is read, or the kind of another archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             kind = archive.read("mimetype")[:80] if "mimetype" in names else b""
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
-        return FileKind("a ZIP archive (or a spreadsheet)", f"Unpack it, or: {_SHEET}")
+        return FileKind("a ZIP archive that is damaged or truncated", "Download it again")
     office = "[Content_Types].xml" in names or b"opendocument" in kind
     if office and (any(name.startswith("xl/") for name in names) or b"spreadsheet" in kind):
-        return FileKind("a spreadsheet (.xlsx, .ods)", _SHEET)
+        return "excel"
     return FileKind("an Office document", _OTHER) if office else _of_members(names)
 
 
-def _of_members(names: Sequence[str]) -> FileKind:
+def _of_members(names: Sequence[str]) -> FileKind | str:
     if "indptr.npy" in names or "row.npy" in names:
         code = _CELLS.format("s.load_npz({old})")
         return FileKind("a SciPy matrix (.npz)", "If it is users x items", code, "csv")
@@ -277,12 +299,7 @@ def _of_members(names: Sequence[str]) -> FileKind:
         return FileKind("a file of NumPy arrays (.npz)", _EXPORT)
     if any(name.endswith("data.pkl") for name in names):
         return FileKind("a PyTorch file", _EXPORT)
-    if len(names) == 1:
-        new = f"new{Path(names[0]).suffix}"
-        return FileKind("a ZIP archive", f"Unpack it: unzip -p {{old}} > {shlex.quote(new)}")
-    return FileKind(
-        f"a ZIP archive of {len(names):,} files", "Unpack it (unzip {old}), and name a file of it"
-    )
+    return "zip"
 
 
 def _is_text(start: bytes, name: str) -> bool:
@@ -298,7 +315,7 @@ def _is_text(start: bytes, name: str) -> bool:
 
 
 def _is_plain(start: bytes) -> bool:
-    return _is_utf8(start[:_READ]) and _CONTROL.isdisjoint(start[:_READ])
+    return _is_utf8(start[:_READ]) and CONTROL.isdisjoint(start[:_READ])
 
 
 def _is_utf8(head: bytes) -> bool:

@@ -1,13 +1,10 @@
-"""Opens text files: checks existence, kind, completeness and UTF-8, in one pass."""
+"""Opens text files: checks kind, completeness and encoding, in one pass over UTF-8."""
 
 import contextlib
 import errno
 import gzip
 import io
-import os
-import re
 import shlex
-import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,16 +13,21 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from alsolike.data.reading.files.folders import pattern_of, way_from_folder, way_from_pattern
-from alsolike.data.reading.files.signatures import encoding_of, is_binary, refuse_foreign
-from alsolike.data.reading.files.zstandard import unpack
-from alsolike.errors import DataError
+from alsolike.data.reading.files.encodings import UTF_8, Encoding, decoded, single_bytes
+from alsolike.data.reading.files.listing import is_lake, pattern_of
+from alsolike.data.reading.files.signatures import (
+    encoding_of,
+    is_binary,
+    refuse_foreign,
+    table_file,
+)
+from alsolike.data.reading.files.unpacking import ENDINGS, GZIP, packed_by, unpack
+from alsolike.errors import AlsolikeError, DataError
 from alsolike.system_errors import way_out_of
-from alsolike.usage_hints import did_you_mean
 
 _CHUNK = 1 << 18  # pieces that fit the processor's cache: 4 times faster than of 1 MiB
 _START = 1 << 12
-_GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+_PARQUET = b"PAR1"
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 QUOTES = ('"', "\\", "'")
 
@@ -48,15 +50,19 @@ class Survey:
 
 @dataclass
 class TextFile:
-    """A surveyed text file, plain or gzip.
+    """A surveyed text file, plain or gzip, in UTF-8.
 
-    `path` is read; `name` is used in messages.
+    `path` is read; `name` is used in messages. `printed` is the command that prints the content as
+    plain UTF-8, or "" if the file holds that. `encoding` names what it was decoded from.
     """
 
     path: Path
     name: str
     compression: str
     survey: Survey
+    printed: str = ""
+    encoding: str = ""
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def pattern(self) -> str:
@@ -64,16 +70,9 @@ class TextFile:
         return pattern_of(self.path)
 
     @property
-    def unpacked_by(self) -> str:
-        """The program that decompresses the file, or an empty text."""
-        if self.compression == "gzip":
-            return "gzip"
-        return "zstd" if str(self.path) != self.name else ""
-
-    @property
     def new_name(self) -> str:
         """A name for the corrected file: ``new`` with the ending of its content."""
-        endings = [one for one in Path(self.name).suffixes if one.lower() not in (".gz", ".zst")]
+        endings = [one for one in Path(self.name).suffixes if one.lower() not in ENDINGS]
         return f"new{endings[-1] if endings else '.txt'}"
 
     def count(self, mark: str) -> int:
@@ -94,75 +93,65 @@ class TextFile:
             yield from text
 
 
-def existing(source: str | os.PathLike[str]) -> Path:
-    """Return the path of a readable, non-empty, ordinary file, or raise DataError."""
-    path = Path(source)
-    if not os.fspath(source):
-        raise DataError("A file name expected, an empty text given.")
-    if re.match(r"[a-z][a-z0-9+]+://", str(source), re.IGNORECASE):
-        raise DataError(f"{source}: addresses are not read. Download it first, and name the file.")
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        way_out = way_from_pattern(str(source))
-        if way_out:
-            raise DataError(
-                f"{path}: one file expected; patterns are not supported. {way_out}"
-            ) from None
-        raise DataError(f"{path}: no such file.{_nearby(path)}") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path!s}: cannot be opened ({_why(error)}).") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise DataError(
-            f"{path}: a file was expected, this is a folder; folders of parts are not supported. "
-            f"{way_from_folder(path)}"
-        )
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(
-            f"{path}: an ordinary file was expected, for it is read more than once. "
-            "Save the stream to a file first."
-        )
-    if status.st_size == 0:
-        raise DataError(f"{path}: the file is empty (0 bytes).")
-    return path
+def kind_of(path: Path, name: str) -> str:
+    """Return the kind of a file, by its first bytes and its name.
 
-
-def kind_of(path: Path) -> str:
-    """Return "parquet", "json" or "text" for a file, by its first bytes and its name."""
+    It is "parquet", "json", "text", "zip", "excel" or "sqlite"; of a folder "delta" or "iceberg".
+    """
+    if path.is_dir():
+        return is_lake(path)
     start = _first_bytes(path)
     # A text may begin with the same letters, but not with the byte that follows them.
     if start.startswith(_PARQUET) and not b" " <= start[4:5] <= b"~":
         return "parquet"
-    packed = _packed(start)
+    packed = packed_by(start)
+    if found := table_file(path, start, name):
+        return found
     if not packed:
-        _refuse_other_content(start, path, "")
-    endings = [ending.lower() for ending in path.suffixes]
+        _refuse_other_content(start, name, "")
+    endings = [ending.lower() for ending in Path(name).suffixes]
     if endings and endings[-1] in (".parquet", ".pq"):
         content = f"is packed with {packed}" if packed else "is something else"
-        way_out = f" Unpack it: {packed} -dc {shlex.quote(str(path))} > new" if packed else ""
-        raise DataError(f"{path}: the name says Parquet, but its content {content}.{way_out}")
-    if endings and endings[-1] in (".gz", ".zst"):
-        magic = _GZIP if endings.pop() == ".gz" else _ZSTD
-        if not start.startswith(magic):
+        way_out = f" Unpack it: {packed} -dc {shlex.quote(name)} > new" if packed else ""
+        raise DataError(f"{name}: the name says Parquet, but its content {content}.{way_out}")
+    if endings and endings[-1] in ENDINGS:
+        ending = endings.pop()
+        if packed != ENDINGS[ending]:
             raise DataError(
-                f"{path}: the name ends in {path.suffix}, but the content is something else. "
+                f"{name}: the name ends in {ending}, but the content is something else. "
                 "If it is plain text, rename it."
             )
     return "json" if endings and endings[-1] in _JSON_ENDINGS else "text"
 
 
-def open_text(path: Path, scratch: Path) -> TextFile:
-    """Survey the text file at `path`; decompress Zstandard into `scratch` first.
+def open_text(
+    path: Path, scratch: Path, *, name: str = "", encoding: str | None = None, prefix: str = ""
+) -> TextFile:
+    """Survey the text file at `path`; what is neither plain nor gzip is first unpacked.
 
-    Raises DataError if it cannot be opened, is damaged, or is not UTF-8 text.
+    Messages call it `name`, or else by its path. Text of another `encoding` than UTF-8 is read
+    from a decoded copy; None finds it. `prefix` starts the name of that option. Raises DataError
+    if the file cannot be opened, is damaged, or is not text in the encoding.
     """
-    start, name, read_from = _first_bytes(path), str(path), path
-    compression = "gzip" if start.startswith(_GZIP) else "none"
-    if start.startswith(_ZSTD):
-        read_from = unpack(path, scratch)
+    name = name or str(path)
+    file = TextFile(path, name, "none", Survey())
     try:
-        with _opened(read_from, compression) as raw:
-            survey = _survey(raw, path, _packed(start))
+        packed = packed_by(_first_bytes(path))
+        if packed == GZIP:
+            file.compression = GZIP
+        elif packed:
+            file.path = unpack(path, name, packed, scratch)
+        file.printed = f"{packed} -dc {shlex.quote(name)}" if packed else ""
+        with _opened(file.path, file.compression) as raw:
+            head = raw.read(_CHUNK)
+        _refuse_other_content(head, name, packed)
+        found = _encoding_of(file, head, encoding, prefix)
+        if found is None:
+            file.survey = _surveyed(file)
+            if encoding is None and file.survey.not_utf8:
+                found = _single_bytes(file, prefix)
+        if found is not None:
+            _decode(file, found, scratch, asked=encoding is not None, prefix=prefix)
     except EOFError:
         raise DataError(
             f"{name}: the gzip data end too early: the file is truncated. Download it again."
@@ -172,18 +161,57 @@ def open_text(path: Path, scratch: Path) -> TextFile:
             f"{name}: the gzip data are damaged ({error}). Download it again."
         ) from error
     except OSError as error:
+        if isinstance(error, AlsolikeError):
+            raise
         hint = way_out_of(error) if error.errno == errno.EMFILE else ""
         raise DataError(f"{name}: cannot be read ({_why(error)}). {hint}".rstrip()) from error
-    if survey.size == 0:
+    if file.survey.size == 0:
         raise DataError(f"{name}: the file is empty after decompression.")
-    return TextFile(read_from, name, compression, survey)
+    return file
 
 
-def _packed(start: bytes) -> str:
-    """Return the program that decompresses a file with such a start, or ""."""
-    return next(
-        (name for magic, name in ((_GZIP, "gzip"), (_ZSTD, "zstd")) if start.startswith(magic)), ""
+def _encoding_of(file: TextFile, head: bytes, encoding: str | None, prefix: str) -> Encoding | None:
+    """Return the encoding asked for, or that of wide characters; None for UTF-8, as it seems."""
+    if encoding is not None:
+        return None if encoding == UTF_8 else Encoding(encoding, encoding, encoding.upper())
+    name = encoding_of(head)
+    if not name:
+        return None
+    if name[-1] in "0123456789":  # with a mark at its start
+        return Encoding(name, name, name)
+    file.warnings.append(
+        f"{file.name}: read as {name}, as its zero bytes suggest. If that is wrong, pass "
+        f"{prefix}encoding=."
     )
+    return Encoding(name, name, name)
+
+
+def _single_bytes(file: TextFile, prefix: str) -> Encoding | None:
+    with _opened(file.path, file.compression) as raw:
+        found = single_bytes(raw)
+    if found is not None:
+        file.warnings.append(
+            f"{file.name}: not UTF-8 from line {file.survey.not_utf8_line} on; read as "
+            f"{found.name}: {found.sample!r}. If that is wrong, pass {prefix}encoding=."
+        )
+    return found
+
+
+def _decode(file: TextFile, found: Encoding, scratch: Path, *, asked: bool, prefix: str) -> None:
+    """Read a decoded copy of the file instead."""
+    with _opened(file.path, file.compression) as raw:
+        blocks = iter(lambda: raw.read(_CHUNK), b"")
+        plain = decoded(blocks, file.name, found.codec, scratch, asked=asked, prefix=prefix)
+    change = f"iconv -f {found.iconv} -t UTF-8"
+    name = shlex.quote(file.name)
+    file.printed = f"{file.printed} | {change}" if file.printed else f"{change} {name}"
+    file.path, file.compression, file.encoding = plain, "none", found.name
+    file.survey = _surveyed(file)
+
+
+def _surveyed(file: TextFile) -> Survey:
+    with _opened(file.path, file.compression) as raw:
+        return _survey(raw, file.name)
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -206,18 +234,17 @@ def _opened(path: Path, compression: str) -> Iterator[BinaryIO]:
             yield raw
 
 
-def _survey(raw: BinaryIO, path: Path, packed: str) -> Survey:
+def _survey(raw: BinaryIO, name: str) -> Survey:
     survey = Survey()
     last = tail = b""
     while chunk := raw.read(_CHUNK):
         if survey.size == 0:
             survey.bom = chunk.startswith(b"\xef\xbb\xbf")
-            _refuse_other_content(chunk, path, packed)
             survey.head = chunk.decode("utf-8-sig", "replace")
         if b"\0" in chunk:
             line = survey.line_feeds + chunk.count(b"\n", 0, chunk.index(b"\0")) + 1
             raise DataError(
-                f"{path}, line {line}: a NUL character, which text cannot contain. If the file is "
+                f"{name}, line {line}: a NUL character, which text cannot contain. If the file is "
                 "not damaged, remove them (tr -d '\\000')."
             )
         if not survey.not_utf8:
@@ -258,29 +285,14 @@ def _note_not_utf8(survey: Survey, block: bytes, start: int) -> None:
     survey.not_utf8 = f"byte 0x{block[start]:02x} is not UTF-8"
 
 
-def _refuse_other_content(chunk: bytes, path: Path, packed: str) -> None:
-    """Raise DataError if the decompressed content is not UTF-8 text."""
-    refuse_foreign(chunk, path, packed)
-    if encoding := encoding_of(chunk):
-        name = shlex.quote(str(path))
-        source = f"{packed} -dc {name} | iconv" if packed else "iconv"
+def _refuse_other_content(chunk: bytes, name: str, packed: str) -> None:
+    """Raise DataError if the decompressed content is not text."""
+    refuse_foreign(chunk, name, packed)
+    if not encoding_of(chunk) and is_binary(chunk):
         raise DataError(
-            f"{path}: UTF-8 text expected, this is {encoding}. Convert it: {source} -f {encoding} "
-            f"-t UTF-8 {'' if packed else f'{name} '}> new"
-        )
-    if is_binary(chunk):
-        raise DataError(
-            f"{path}: text, Parquet or JSON lines expected, these are bytes of another kind of "
+            f"{name}: text, Parquet or JSON lines expected, these are bytes of another kind of "
             "file. Export the table as CSV or Parquet."
         )
-
-
-def _nearby(path: Path) -> str:
-    try:
-        names = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        return f" The folder {path.parent} cannot be listed either."
-    return did_you_mean(path.name, names)
 
 
 def _why(error: Exception) -> str:

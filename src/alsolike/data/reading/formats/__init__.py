@@ -1,0 +1,1 @@
+"""Load each format of tables into DuckDB, and several parts as one table."""
