@@ -12,6 +12,8 @@ from alsolike.errors import SettingError
 from alsolike.storage.atomic import write_text
 
 if TYPE_CHECKING:
+    from alsolike.data.reading.cleaning.number_form import NumberForm
+    from alsolike.data.reading.cleaning.time_form import TimeForm
     from alsolike.data.reading.delimited.dialect import Dialect
 
 
@@ -39,7 +41,9 @@ class SourceTable:
     Rows below `skip` are not data (a header). `locate` turns ascending row numbers into (line,
     text) pairs, numbered by `unit`, "line" or "row". `odd` holds columns with cells that cannot be
     ids; `narrow` the columns that were "float16" or "float32". `warnings` name guesses and the way
-    out. `prefix` starts the names of its options.
+    out. `prefix` starts the names of its options. `skipped` counts lines before the table,
+    `comments` those of comments. `numbers` and `times` say how these are written in text, where
+    the caller says so; `time_words` how the times were read, for people.
     """
 
     name: str
@@ -58,6 +62,11 @@ class SourceTable:
     narrow: dict[int, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     prefix: str = ""
+    skipped: int = 0
+    comments: int = 0
+    numbers: "NumberForm | None" = None
+    times: "TimeForm | None" = None
+    time_words: str = ""
 
 
 def where(loaded: SourceTable, row: int) -> str:

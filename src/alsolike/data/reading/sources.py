@@ -11,6 +11,7 @@ import duckdb
 
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
+from alsolike.data.reading.delimited.table_file import table_file
 from alsolike.data.reading.files.folders import pattern_of
 from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, open_text
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
@@ -108,12 +109,14 @@ def load(
     malformed lines; else they raise DataError.
     """
     if not isinstance(source, (str, os.PathLike)):
+        fixed.refuse_lines("a frame")
         return _load_frame(connection, table, source)
     path = existing(source)
     kind = kind_of(path)
     if kind == "parquet":
+        fixed.refuse_lines("a Parquet file")
         return _load_parquet(connection, table, path)
-    file = open_text(path, scratch)
+    file, fixed = table_file(open_text(path, scratch), fixed)
     if kind == "json" or (fixed.delimiter is None and is_json(file.survey.head)):
         return load_json_lines(connection, table, file, ids, scalars, reject=reject)
     wanted = [ref for ref in (*ids, *scalars) if ref is not None]
@@ -219,8 +222,10 @@ def _misfit(odd: OddCell) -> str:
 
 def number_of(loaded: SourceTable, place: int) -> str:
     """Return the SQL expression of a value column as DOUBLE; NULL if it is not a number."""
-    column = f"c{place}"
-    if loaded.types[place] == "VARCHAR":
+    column, kind = f"c{place}", loaded.types[place]
+    if loaded.numbers is not None and kind.startswith(("VARCHAR", "ENUM")):
+        return loaded.numbers.sql(f"CAST({column} AS VARCHAR)")
+    if kind == "VARCHAR":
         return f"CASE WHEN contains({column}, '_') THEN NULL ELSE TRY_CAST({column} AS DOUBLE) END"
     return f"TRY_CAST({column} AS DOUBLE)"
 
