@@ -23,6 +23,7 @@ from pathlib import Path
 
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
+from alsolike.data.reading.delimited.table_file import table_file
 from alsolike.data.reading.files.text_files import open_text
 from alsolike.data.reading.sources import workspace
 from alsolike.errors import DataError
@@ -62,9 +63,8 @@ def outcome_of(connection: object, scratch: Path, case: Case) -> tuple[str, str]
     path = scratch / ("case.csv.gz" if case.packed else "case.csv")
     path.write_bytes(gzip.compress(case.content, 1) if case.packed else case.content)
     try:
-        loaded = load_delimited(
-            connection, "fuzzed", open_text(path, scratch), case.asked, case.wanted, reject=False
-        )
+        file, asked = table_file(open_text(path, scratch), case.asked)
+        loaded = load_delimited(connection, "fuzzed", file, asked, case.wanted, reject=False)
     except DataError as error:
         return "error", str(error)
     found = connection.execute("SELECT * FROM fuzzed ORDER BY rowid").fetchall()

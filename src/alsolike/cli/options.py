@@ -62,6 +62,16 @@ _READING = (
     _given("--quote", "Overrides detection; 'none' or a character."),
     _given("--escape", "Overrides detection; 'none' or a character."),
     _given("--header/--no-header", "Whether the first line names the columns.", default=None),
+    _given("--skip-lines", "Lines before the table.", type=_AT_LEAST_0, default=0),
+    _given("--comment", "Text that begins lines to skip, such as '#'."),
+    _given("--decimal", "Mark before decimals in numbers, such as ','."),
+    _given("--thousands", "Mark between thousands in numbers, such as '.'."),
+    _choice(
+        "--time-unit",
+        "Unit of times since 1970, or Excel's days [default: seconds, or ISO dates].",
+        *("s", "ms", "us", "ns", "days", "excel"),
+    ),
+    _given("--time-format", "Form of dates, such as '%d/%m/%Y %H:%M'."),
     _given("--items-delimiter", "Like --delimiter, for --items."),
     _given("--items-quote", "Like --quote, for --items."),
     _given("--items-escape", "Like --escape, for --items."),
@@ -70,6 +80,8 @@ _READING = (
     _given("--items-encoding", "Like --encoding, for --items.", metavar="NAME"),
     # Eager: read before LIKES, which may be missing then.
     _given("--sql", "Instead of LIKES: a SELECT over files.", metavar="QUERY", is_eager=True),
+    _given("--items-skip-lines", "Like --skip-lines, for --items.", type=_AT_LEAST_0, default=0),
+    _given("--items-comment", "Like --comment, for --items."),
     _choice(
         "--duplicates",
         "Rows equal to an earlier one in every column.",

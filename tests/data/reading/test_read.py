@@ -534,7 +534,10 @@ def test_sources_that_cannot_be_read_say_why(source, options, error, message):
 @pytest.mark.parametrize(
     ("times", "message"),
     [
-        ([1, 1580000000000], "row 2, column 'when'.*like milliseconds. Divide by 1000,"),
+        (
+            [1, 1580000000000],
+            "row 2, column 'when'.*like milliseconds since 1970. Pass time_unit='ms', which",
+        ),
         ([1580000000000000000] * 2, "row 1.*nanoseconds"),
         (["2020-01-01", "5"], "row 2, column 'when': a number, but row 1 holds a date"),
         ([20200131, 20200201], "row 1.*look like days"),

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from alsolike.data.reading.delimited.attempts import insert_rows
-from alsolike.data.reading.files.text_files import TextFile
+from alsolike.data.reading.delimited.table_file import TableFile
 from alsolike.data.reading.source_table import Reject, SourceTable
 from alsolike.errors import DataError
 
@@ -64,7 +64,7 @@ def _is_of_python(text: str) -> bool:
         return False
 
 
-def _refuse_one_document(file: TextFile) -> None:
+def _refuse_one_document(file: TableFile) -> None:
     """Raise DataError for one list, an object over several lines, or Python dicts."""
     text = file.survey.head.lstrip()
     is_list = text.startswith("[")
@@ -98,7 +98,7 @@ def _refuse_one_document(file: TextFile) -> None:
 def load_json_lines(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     ids: Sequence[str | int | None],
     scalars: Sequence[str | int | None],
     *,
@@ -114,11 +114,12 @@ def load_json_lines(
     rows: list[dict[str, str | None]] = []
     lines: list[int] = []
     rejected: list[Reject] = []
-    blank = 0
+    blank, comments = file.leading_blanks, file.leading_comments
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (c0 VARCHAR)")
-    for number, line in enumerate(file.lines(), start=1):
-        if not line.strip():
-            blank += 1
+    for number, line in enumerate(file.every_line(), start=file.first):
+        if not line.strip() or file.is_comment(line):
+            comments += file.is_comment(line)
+            blank += not file.is_comment(line)
             continue
         found, problem = _parsed(line, ids, scalars)
         if problem and not reject:
@@ -143,7 +144,8 @@ def load_json_lines(
 
     def locate(wanted: Sequence[int]) -> list[tuple[int, str]]:
         targets = {lines[row] for row in wanted}
-        texts = {n: text for n, text in enumerate(file.lines(), start=1) if n in targets}
+        numbered = enumerate(file.every_line(), start=file.first)
+        texts = {number: text for number, text in numbered if number in targets}
         return [(lines[row], texts[lines[row]]) for row in wanted]
 
     return SourceTable(
@@ -158,6 +160,8 @@ def load_json_lines(
         rejected=rejected,
         warnings=[*file.warnings],
         encoding=file.encoding,
+        skipped=file.skipped,
+        comments=comments,
     )
 
 

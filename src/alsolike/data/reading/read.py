@@ -14,20 +14,26 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import item_table
-from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
-from alsolike.data.reading.cleaning.rows import DroppedRows, Roles, Rules, clean, without_empty
+from alsolike.data.reading.cleaning.aggregate import (
+    Pairs,
+    assembled,
+    merge,
+    repeated,
+    without_empty,
+)
+from alsolike.data.reading.cleaning.number_form import NumberForm
+from alsolike.data.reading.cleaning.rows import DroppedRows, Roles, Rules, clean, vocabulary_of
+from alsolike.data.reading.cleaning.time_form import TimeForm
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.files.encodings import checked_encoding
 from alsolike.data.reading.files.listing import refuse_to_read_twice
 from alsolike.data.reading.formats.query import Query
 from alsolike.data.reading.matrices import read_matrix
 from alsolike.data.reading.report import ReadReport
-from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, where, write_rejects
+from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, write_rejects
 from alsolike.data.reading.sources import Ref, load, place_of, workspace
-from alsolike.data.string_array import StringArray
 from alsolike.data.validation import column_of
-from alsolike.data.vocabulary import Vocabulary
-from alsolike.errors import DataError, SettingError
+from alsolike.errors import SettingError
 from alsolike.progress import SILENT, Observer
 from alsolike.usage_hints import with_example
 
@@ -51,6 +57,12 @@ def read(
     quote: str | None = None,
     escape: str | None = None,
     header: bool | None = None,
+    skip_lines: int = 0,
+    comment: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    time_unit: str | None = None,
+    time_format: str | None = None,
     items_delimiter: str | None = None,
     items_quote: str | None = None,
     items_escape: str | None = None,
@@ -58,6 +70,8 @@ def read(
     encoding: str | None = None,
     items_encoding: str | None = None,
     sql: str | None = None,
+    items_skip_lines: int = 0,
+    items_comment: str | None = None,
     duplicates: str = "drop",
     repeats: str | None = None,
     missing_id: str = "error",
@@ -105,6 +119,18 @@ def read(
     sql : str, optional
         Instead of `source`: one SELECT of DuckDB over local files, such as ``SELECT user, item,
         count(*) AS n FROM 'parts/*.parquet' GROUP BY ALL``. It has no network and writes nothing.
+    skip_lines : int
+        Lines before the table, such as a title. Excel's ``sep=`` is understood and needs none.
+    comment : str, optional
+        Lines that begin with this text are skipped.
+    decimal, thousands : str, optional
+        The marks in numbers such as ``1.234,5``, of text only. If one is given, a number written
+        otherwise is an error. A blank stands for any kind of blank.
+    time_unit : {"s", "ms", "us", "ns", "days", "excel"}, optional
+        The unit of numbers since 1970, or Excel's days. By default seconds, or ISO dates.
+    time_format : str, optional
+        The form of dates, as ``strptime`` has it: ``"%d.%m.%Y %H:%M"``, for the whole cell; UTC, or
+        with the offset ``%z``.
     duplicates : {"drop", "keep", "error"}
         A row equal to an earlier one in every column of the source.
     repeats : {"sum", "count", "once", "max", "error"}, optional
@@ -179,9 +205,21 @@ def read(
         negative=negative,
         on_error=on_error,
     )
-    fixed = FixedDialect.of(delimiter, quote, escape, header)
+    fixed = FixedDialect.of(
+        delimiter, quote, escape, header, skip_lines=skip_lines, comment=comment
+    )
     items_fixed = FixedDialect.of(
-        items_delimiter, items_quote, items_escape, items_header, "items_"
+        items_delimiter,
+        items_quote,
+        items_escape,
+        items_header,
+        "items_",
+        skip_lines=items_skip_lines,
+        comment=items_comment,
+    )
+    forms = (
+        NumberForm.of(decimal, thousands, in_use=value is not None or timestamp is not None),
+        TimeForm.of(time_unit, time_format, in_use=timestamp is not None),
     )
     if items is None and (items_fixed != FixedDialect(prefix="items_") or items_encoding):
         raise SettingError("Options that begin with items_ need items=.")
@@ -217,6 +255,7 @@ def read(
                 raise SettingError(
                     "A matrix has no columns for names: pass items=, or '{id}' texts."
                 )
+            fixed.refuse_lines("a matrix")
             interactions, loaded, counts, pairs, dropped = read_matrix(source, rules)
             fields = _report(loaded, counts, rules, pairs, dropped)
             result = _with_catalogue(connection, interactions, fields, wanted, None, table, item_id)
@@ -238,6 +277,7 @@ def read(
                 reject=on_error == "reject",
                 encoding=encoding,
             )
+            loaded.numbers, loaded.times = forms
             result = _from_rows(connection, loaded, roles, rules, wanted, table, item_id)
             if rejects is not None:
                 write_rejects(rejects, loaded, table)
@@ -285,8 +325,8 @@ def _from_rows(
         for role, ref in wanted.columns().items():
             place_of(loaded, ref, f"item_{role}")
     counts = clean(connection, loaded, roles, rules)
-    users = _vocabulary(connection, "user")
-    items = _vocabulary(connection, "item")
+    users = vocabulary_of(connection, "user")
+    items = vocabulary_of(connection, "item")
     facts = connection.execute(
         "SELECT row, users.code AS user, items.code AS item, value, time FROM facts "
         "JOIN users ON users.id = facts.user JOIN items ON items.id = facts.item ORDER BY row"
@@ -301,7 +341,7 @@ def _from_rows(
         rule=rules.repeats,
     )
     if rules.repeats == "error" and pairs.merged:
-        raise _repeated(loaded, facts, pairs, users, items)
+        raise repeated(loaded, facts, pairs, users, items)
     interactions, dropped = assembled(pairs, users, items, rules.negative, loaded.name)
     interactions, kept = without_empty(interactions, loaded, counts)
     codes = np.full(len(items), -1, dtype=np.int64)
@@ -318,30 +358,6 @@ def _from_rows(
     )
 
 
-def _vocabulary(connection: duckdb.DuckDBPyConnection, side: str) -> Vocabulary:
-    """Give numbers to the ids in the table users or items in the order of their UTF-8 bytes."""
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT id, "  # noqa: S608 - own names
-        f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
-    )
-    ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
-    return Vocabulary(StringArray.pack(ids.tolist()), kind=side)
-
-
-def _repeated(
-    loaded: SourceTable, facts: Any, pairs: Pairs, users: Vocabulary, items: Vocabulary
-) -> DataError:
-    is_first = np.zeros(len(facts["row"]), dtype=bool)
-    is_first[pairs.first] = True
-    again = int(np.flatnonzero(~is_first)[0])
-    user, item = users.id_of(int(facts["user"][again])), items.id_of(int(facts["item"][again]))
-    return DataError(
-        f"{where(loaded, int(facts['row'][again]))}: user {user!r} and item {item!r} occur "
-        f"together before; {pairs.repeated:,} pairs are repeated. Pass repeats='sum', 'count', "
-        "'once' or 'max'."
-    )
-
-
 def _report(
     loaded: SourceTable, counts: DroppedRows, rules: Rules, pairs: Pairs, dropped: int
 ) -> dict[str, Any]:
@@ -353,6 +369,10 @@ def _report(
         "encoding": loaded.encoding,
         "parts": len(loaded.parts) or 1,
         "ignored": loaded.ignored,
+        "skipped": loaded.skipped,
+        "comments": loaded.comments,
+        "number_form": str(loaded.numbers or ""),
+        "time_form": loaded.time_words,
         "rows": loaded.rows,
         "blank": loaded.blank,
         "rejected": len(loaded.rejected),
@@ -394,6 +414,8 @@ def _with_catalogue(
             "items_encoding": table.encoding,
             "items_parts": len(table.parts) or 1,
             "items_ignored": table.ignored,
+            "items_skipped": table.skipped,
+            "items_comments": table.comments,
             "items_blank": table.blank,
             "items_rejected": len(table.rejected),
         }

@@ -27,6 +27,8 @@ class ReadReport:
     parts, ignored, items_parts, items_ignored : int
         Files that were read as one table, and files left out: empty ones, and those whose names
         begin with _ or a point.
+    skipped, comments : int
+        Lines skipped before the table, and lines of comments.
     rows, blank, rejected : int
         Rows accepted, blank lines, lines set aside.
     duplicates : int
@@ -54,12 +56,14 @@ class ReadReport:
         row, of which the first stays.
     items_rows_without_id, items_rows_repeated : int
         Rows of the item table without an id, and beyond the first of an id.
-    items_blank, items_rejected : int
-        Lines of the item table that are blank, or were set aside.
+    items_skipped, items_comments, items_blank, items_rejected : int
+        Lines of the item table that were skipped, are comments or blank, or were set aside.
     users, items, interactions : int
         What came of it.
     first_time, last_time : float or None
         The range of the times, seconds since 1970, where there are times.
+    number_form, time_form : str
+        How numbers are written, where the caller says so; how times were read.
     warnings : tuple of str
         What was guessed and might be meant otherwise, with the way out.
     """
@@ -74,6 +78,8 @@ class ReadReport:
     ignored: int = 0
     items_parts: int = 1
     items_ignored: int = 0
+    skipped: int = 0
+    comments: int = 0
     rows: int = 0
     blank: int = 0
     rejected: int = 0
@@ -92,6 +98,8 @@ class ReadReport:
     conflicting: int = 0
     items_rows_without_id: int = 0
     items_rows_repeated: int = 0
+    items_skipped: int = 0
+    items_comments: int = 0
     items_blank: int = 0
     items_rejected: int = 0
     users: int = 0
@@ -99,6 +107,8 @@ class ReadReport:
     interactions: int = 0
     first_time: float | None = None
     last_time: float | None = None
+    number_form: str = ""
+    time_form: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -123,6 +133,12 @@ class ReadReport:
         for table, dialect in (("", self.dialect), (" of the item table", self.items_dialect)):
             if dialect is not None and dialect.first_line:
                 facts.append((f"header{table}", f"{dialect.first_line} (a guess)"))
+        if self.number_form:
+            facts.append(("numbers", self.number_form))
+        facts += _unless_zero("lines before the table", self.skipped, "skipped")
+        facts += _unless_zero("lines before the item table", self.items_skipped, "skipped")
+        facts += _unless_zero("comment lines", self.comments, "skipped")
+        facts += _unless_zero("comment lines of the item table", self.items_comments, "skipped")
         after = " after the first line" if self.dialect and self.dialect.names_guessed else ""
         facts.append(("rows", f"{self.rows:,}{after}"))
         kept = "kept" if self.duplicates_rule == "keep" else "dropped"
@@ -161,7 +177,9 @@ class ReadReport:
             ("interactions", f"{self.interactions:,} ({100 * self.density:.3f} % filled)"),
         ]
         if self.first_time is not None and self.last_time is not None:
-            facts.append(("times", f"{shown(self.first_time)} to {shown(self.last_time)} (UTC)"))
+            how = f"; {self.time_form}" if self.time_form else ""
+            span = f"{shown(self.first_time)} to {shown(self.last_time)}"
+            facts.append(("times", f"{span} (UTC{how})"))
         facts += [("warning", warning) for warning in self.warnings]
         return facts
 

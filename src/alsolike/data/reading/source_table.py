@@ -13,6 +13,8 @@ from alsolike.errors import SettingError
 from alsolike.storage.atomic import write_text
 
 if TYPE_CHECKING:
+    from alsolike.data.reading.cleaning.number_form import NumberForm
+    from alsolike.data.reading.cleaning.time_form import TimeForm
     from alsolike.data.reading.delimited.dialect import Dialect
 
 
@@ -44,7 +46,9 @@ class SourceTable:
     out. `prefix` starts the names of its options. `encoding` names that of a text, if not UTF-8.
 
     Of several parts, `parts` has their names, and `origin` turns a row into the name and unit of
-    its part. `ignored` counts the files that were left out.
+    its part. `ignored` counts the files that were left out. `skipped` counts lines before the
+    table, `comments` those of comments. `numbers` and `times` say how these are written in text,
+    where the caller says so; `time_words` how the times were read, for people.
     """
 
     name: str
@@ -67,6 +71,11 @@ class SourceTable:
     parts: tuple[str, ...] = ()
     origin: Callable[[int], tuple[str, str]] | None = None
     ignored: int = 0
+    skipped: int = 0
+    comments: int = 0
+    numbers: "NumberForm | None" = None
+    times: "TimeForm | None" = None
+    time_words: str = ""
 
 
 def where(loaded: SourceTable, row: int) -> str:

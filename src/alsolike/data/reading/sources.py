@@ -112,6 +112,7 @@ def load(
     if not isinstance(source, (str, os.PathLike)) and not _are_paths(source):
         if encoding is not None:
             raise SettingError(f"{fixed.prefix}encoding= is for text files. Leave it out.")
+        fixed.refuse_lines("a frame")
         return load_frame(connection, table, columns_of(connection, source))
     asked = Asked(
         fixed,
@@ -230,7 +231,9 @@ def _misfit(odd: OddCell) -> str:
 
 def number_of(loaded: SourceTable, place: int) -> str:
     """Return the SQL expression of a value column as DOUBLE; NULL if it is not a number."""
-    column = f"c{place}"
-    if loaded.types[place] == "VARCHAR":
+    column, kind = f"c{place}", loaded.types[place]
+    if loaded.numbers is not None and kind.startswith(("VARCHAR", "ENUM")):
+        return loaded.numbers.sql(f"CAST({column} AS VARCHAR)")
+    if kind == "VARCHAR":
         return f"CASE WHEN contains({column}, '_') THEN NULL ELSE TRY_CAST({column} AS DOUBLE) END"
     return f"TRY_CAST({column} AS DOUBLE)"

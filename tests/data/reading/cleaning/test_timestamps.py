@@ -29,14 +29,15 @@ def frame_of(times, library=pd):
     return library.DataFrame({"user": users, "item": ["x"] * count, "when": times})
 
 
-def times_of(times, library=pd):
-    found, report = read(frame_of(times, library), user="user", item="item", timestamp="when")
+def times_of(times, library=pd, **options):
+    frame = frame_of(times, library)
+    found, report = read(frame, user="user", item="item", timestamp="when", **options)
     return found.timestamps.tolist(), report
 
 
-def message_of(times):
+def message_of(times, **options):
     with pytest.raises(DataError) as caught:
-        times_of(times)
+        times_of(times, **options)
     return str(caught.value)
 
 
@@ -59,7 +60,8 @@ def test_times_with_offsets_in_a_file(tmp_path):
     )
     found, report = read(path, user="email", item="sku", timestamp="at")
     assert found.timestamps.tolist() == [TEN, TEN]
-    assert dict(report.facts())["times"] == "2024-01-02 10:00:00 to 2024-01-02 10:00:00 (UTC)"
+    times = "2024-01-02 10:00:00 to 2024-01-02 10:00:00 (UTC; read as ISO dates)"
+    assert dict(report.facts())["times"] == times
 
 
 @pytest.mark.parametrize(
@@ -92,10 +94,14 @@ def test_digits_run_together_are_named_and_the_way_out_is_right(form, number, na
     given = form(number) if number < 2**53 else str(number)
     message = message_of([given, given])
     assert name in message
-    assert f"Write {number} as {written}." in message
+    assert f"{number} as {written}." in message
     ((seconds, _), _) = times_of([written, written])
     day = datetime(2014, 4, 7, tzinfo=UTC).timestamp()
     assert day <= seconds < day + 86400
+    asked = re.search("Pass time_format='(.*?)', which reads", message)
+    assert bool(asked) is (number < 2**53)
+    if asked:
+        assert times_of([given, given], time_format=asked[1])[0] == [seconds, seconds]
 
 
 def test_one_bad_day_among_digits_does_not_hide_what_they_are():
@@ -107,9 +113,9 @@ def test_one_bad_day_among_digits_does_not_hide_what_they_are():
 @pytest.mark.parametrize(
     ("name", "number"),
     [
-        ("milliseconds", NOON.timestamp() * 1e3),
-        ("microseconds", NOON.timestamp() * 1e6),
-        ("nanoseconds", NOON.timestamp() * 1e9),
+        ("milliseconds since 1970", NOON.timestamp() * 1e3),
+        ("microseconds since 1970", NOON.timestamp() * 1e6),
+        ("nanoseconds since 1970", NOON.timestamp() * 1e9),
         (".NET ticks", NOON.timestamp() * 1e7 + 621_355_968_000_000_000),
         ("Windows file times", NOON.timestamp() * 1e7 + 116_444_736_000_000_000),
         ("microseconds since 1601", NOON.timestamp() * 1e6 + 11_644_473_600_000_000),
@@ -124,9 +130,15 @@ def test_other_units_are_named_and_their_formula_is_right(name, number, form):
     assert name in message
     assert "2014-04-07 12:00:00" in message
     # Follow the message.
-    [formula] = [scale.formula for scale in (*LARGE, *DAYS) if scale.name == name]
-    divisor = re.search(r"Divide by (\d+),", message)
-    assert formula in message or formula == f"column / {divisor and divisor[1]}"
+    [unit] = [scale for scale in (*LARGE, *DAYS) if scale.name == name]
+    if unit.option:
+        assert f"Pass time_unit={unit.option!r}" in message
+        found, report = times_of([given], time_unit=unit.option)
+        assert found == [pytest.approx(NOON.timestamp(), abs=1e-6)]
+        assert dict(report.facts())["times"].endswith(f"(UTC; time unit {unit.option})")
+        return
+    formula = unit.formula
+    assert formula in message
     seconds = eval(formula, {"column": number})  # noqa: S307 - our own text
     assert seconds == pytest.approx(NOON.timestamp(), abs=1e-3)
     assert times_of([seconds])[0] == [pytest.approx(NOON.timestamp(), abs=1e-3)]
@@ -134,7 +146,9 @@ def test_other_units_are_named_and_their_formula_is_right(name, number, form):
 
 def test_ticks_that_may_be_nanoseconds_are_called_both():
     message = message_of([635_324_646_600_000_000])
-    assert "nanoseconds. Divide by 1000000000, which makes the largest 1990-02-18" in message
+    assert (
+        "nanoseconds since 1970. Pass time_unit='ns', which makes the largest 1990-02-18" in message
+    )
     assert "or .NET ticks. Seconds are" in message
     assert "no unit known here" in message_of([5e25])
 
@@ -150,7 +164,7 @@ def test_seconds_beside_milliseconds_are_told_apart():
     [
         ([1, 2, 3], ""),
         ([2013, 2014], "years"),
-        ([16167, 16168], "days since 1970 (column * 86400"),
+        ([16167, 16168], "days since 1970 (pass time_unit='days')"),
         ([388_020], "hours since 1970"),
         ([23_281_200], "minutes since 1970"),
         ([20200131, 20209931], ""),

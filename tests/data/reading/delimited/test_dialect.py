@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.delimited.strict_parser import Grammar, records
+from alsolike.data.reading.delimited.table_file import table_file
 from alsolike.data.reading.files.text_files import open_text
 from alsolike.data.reading.sources import workspace
 from alsolike.errors import DataError, SettingError
@@ -30,7 +31,7 @@ def table_of(path, *names, reject=False, **options):
         *(options.get(key) for key in ("delimiter", "quote", "escape", "header"))
     )
     with workspace(2) as (connection, scratch):
-        file = open_text(Path(path), scratch)
+        file, fixed = table_file(open_text(Path(path), scratch), fixed)
         loaded = load_delimited(connection, "t", file, fixed, names, reject=reject)
         rows = connection.execute(
             "SELECT * FROM t WHERE rowid >= ? ORDER BY rowid", [loaded.skip]

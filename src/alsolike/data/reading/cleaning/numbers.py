@@ -44,20 +44,25 @@ def fault(shown: str | None, kind: str) -> str:
     >>> fault("", "a number")
     'a number expected, the cell is empty'
     """
+    found = misfit(shown, kind)
     if not shown:
-        return f"{kind} expected, the cell is empty"
-    found = f"{kind} expected, found {shown[:80]!r}"
+        return found
     try:
         finite = math.isfinite(float(shown.replace("_", "?")))
     except ValueError:
         if kind == "a time":
             return (
                 f"{found} (seconds since 1970, or like 2026-01-31 12:00:00, and +02:00, Z or UTC "
-                "after it where it is known)"
+                "after it where it is known; for dates of another form pass time_format=)"
             )
         meant = _meant(shown.strip())
         return f"{found} ({meant})" if meant else found
     return found if finite else f"{found}, which is not finite"
+
+
+def misfit(shown: str | None, wanted: str) -> str:
+    """Return that something else was expected of a cell."""
+    return f"{wanted} expected, " + (f"found {shown[:80]!r}" if shown else "the cell is empty")
 
 
 def refuse_points_between_thousands(
@@ -68,7 +73,7 @@ def refuse_points_between_thousands(
     One value such as 12.345.678 shows that they are. If all values could be either, they are read
     as decimals, with a warning.
     """
-    if loaded.types[place] != "VARCHAR":
+    if loaded.types[place] != "VARCHAR" or loaded.numbers is not None:
         return
     found = connection.execute(
         "SELECT count(*) FILTER (contains(cell, '.')), min(row) FILTER (sure), "  # noqa: S608 - own names
@@ -87,14 +92,14 @@ def refuse_points_between_thousands(
         line = line_of(loaded, sure, beside=either)
         raise DataError(
             f"{where(loaded, either)}, column {label}: is {either_cell!r} {whole} or "
-            f"{float(either_cell):g}? {sure_cell!r} in {line} shows that "
-            f"points may be thousands separators. Write the column without them: {whole}."
+            f"{float(either_cell):g}? {sure_cell!r} in {line} shows that points may be thousands "
+            f"separators. If {whole} is meant, pass thousands='.', decimal=','."
         )
     if eithers == total:
         loaded.warnings.append(
             f"column {label}: {either_cell!r} was read as {float(either_cell):g}. All "
             f"{total:,} values with a point have three digits after it, as with thousands "
-            f"separators. If {whole} is meant, write the values without points."
+            f"separators. If {whole} is meant, pass thousands='.', decimal=','."
         )
 
 
@@ -105,18 +110,29 @@ def _meant(text: str) -> str:
             return way_out
     if _BOTH.fullmatch(text):
         point = "," if text.rindex(",") > text.rindex(".") else "."
-        plain = text.replace("." if point == "," else ",", "").replace(point, ".")
-        mark = "comma" if point == "," else "point"
-        return f"separators between thousands and a decimal {mark}: write {plain}"
+        mark = "." if point == "," else ","
+        plain = text.replace(mark, "").replace(point, ".")
+        name = "comma" if point == "," else "point"
+        way = f"pass {_options(mark, point)}"
+        return f"separators between thousands and a decimal {name}: write {plain}, or {way}"
     grouped = _GROUPED.fullmatch(text) or _INDIAN.fullmatch(text)
     is_zero = text.lstrip("+-").startswith("0")
     if grouped and not is_zero and (grouped[1] != "," or text.count(",") > 1):
-        return f"separators between thousands: write {text.replace(grouped[1], '')}"
+        way = f"pass {_options(grouped[1])}"
+        return f"separators between thousands: write {text.replace(grouped[1], '')}, or {way}"
     decimal = text.replace(",", ".")
     if grouped and not is_zero:
         return (
             f"{text.replace(',', '')} with a comma between thousands, or {decimal} with a decimal "
-            "comma? Both are written so: write the column without commas between thousands, and "
-            "a point before decimals"
+            "comma? Both are written so: pass thousands=',' or decimal=','"
         )
-    return f"write a point, not a comma: {decimal}" if _COMMA.fullmatch(text) else ""
+    if _COMMA.fullmatch(text):
+        return f"write a point, not a comma: {decimal}, or pass decimal=','"
+    return ""
+
+
+def _options(thousands: str, decimal: str = "") -> str:
+    """Return the options that read numbers with these marks."""
+    mark = {"\u2019": "'"}.get(thousands, " " if thousands.isspace() else thousands)
+    decimal = decimal or ("," if mark == "." else ".")
+    return f"thousands={mark!r}" + (f", decimal={decimal!r}" if decimal == "," else "")

@@ -5,19 +5,21 @@ item, value, time); row is the row number in the source.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
-import numpy as np
 
-from alsolike.data.interactions import Interactions
 from alsolike.data.reading.cleaning.aggregate import RULES
-from alsolike.data.reading.cleaning.numbers import fault, refuse_points_between_thousands
+from alsolike.data.reading.cleaning.numbers import (
+    fault,
+    misfit,
+    refuse_points_between_thousands,
+)
 from alsolike.data.reading.cleaning.timestamps import refuse_odd_times, seconds_of
 from alsolike.data.reading.cleaning.warnings import warn_of_duplicates, warn_of_ids_like_nothing
 from alsolike.data.reading.source_table import SourceTable, label_of, line_of, rejects_of, where
 from alsolike.data.reading.sources import Ref, id_text, number_of, place_of
-from alsolike.data.vocabulary import is_blank
+from alsolike.data.string_array import StringArray
+from alsolike.data.vocabulary import Vocabulary, is_blank
 from alsolike.errors import DataError, SettingError
 from alsolike.usage_hints import did_you_mean
 
@@ -90,7 +92,7 @@ def clean(
             _refuse_faulty(connection, loaded, places[role], role, kind, rules)
     _refuse_no_rows(loaded)
     if "timestamp" in places:
-        refuse_odd_times(connection, loaded, places["timestamp"])
+        loaded.time_words = refuse_odd_times(connection, loaded, places["timestamp"])
     _drop_duplicates(connection, loaded, rules, counts)
     warn_of_duplicates(loaded, counts.duplicates, rules.duplicates)
     value = number_of(loaded, places["value"]) if "value" in places else "CAST(1 AS DOUBLE)"
@@ -107,21 +109,14 @@ def clean(
     return counts
 
 
-def without_empty(
-    interactions: Interactions, loaded: SourceTable, counts: DroppedRows
-) -> tuple[Interactions, Any]:
-    """Drop users and items without pairs left; also return the items kept."""
-    if not interactions.n_interactions:
-        raise DataError(
-            f"{loaded.name}: none of the {loaded.rows:,} rows is an interaction "
-            f"({counts.missing:,} lack an id, {counts.zeros:,} have the value 0, the sums of the "
-            "others are not positive)."
-        )
-    users = np.flatnonzero(interactions.user_counts)
-    items = np.flatnonzero(interactions.item_counts)
-    if len(users) < interactions.n_users or len(items) < interactions.n_items:
-        interactions = interactions.subset(users, items)
-    return interactions, items
+def vocabulary_of(connection: duckdb.DuckDBPyConnection, side: str) -> Vocabulary:
+    """Give numbers to the ids in the table users or items in the order of their UTF-8 bytes."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT id, "  # noqa: S608 - own names
+        f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
+    )
+    ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
+    return Vocabulary(StringArray.pack(ids.tolist()), kind=side)
 
 
 def _one_of(setting: str, given: str, allowed: tuple[str, ...]) -> None:
@@ -180,7 +175,10 @@ def _refuse_faulty(
     ).fetchall()
     if not rows:
         return
-    reasons = [f"column {label_of(loaded, place)}: {fault(shown, kind)}" for _, shown in rows]
+    form = loaded.numbers if role == "value" else loaded.times
+    explain = fault if form is None else misfit
+    wanted = kind if form is None else form.expected
+    reasons = [f"column {label_of(loaded, place)}: {explain(shown, wanted)}" for _, shown in rows]
     if rules.on_error == "error":
         row, shown = rows[0]
         raise DataError(

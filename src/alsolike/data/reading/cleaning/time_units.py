@@ -1,4 +1,4 @@
-"""Recognizes times that are not seconds since 1970, and explains how to convert them."""
+"""Recognizes times that are not seconds since 1970, and explains how to have them read."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,11 @@ class Digits:
 
     name: str
     parts: tuple[int, ...] = ()
+
+    @property
+    def format(self) -> str:
+        """The same as ``time_format=``, or "" if it cannot be written so: milliseconds."""
+        return "" if 1000 in self.parts else "%Y%m%d%H%M%S"[: 6 + 2 * len(self.parts)]
 
     @property
     def condition(self) -> str:
@@ -62,18 +67,23 @@ DIGITS = (
 
 @dataclass(frozen=True)
 class Unit:
-    """A count of time units since a zero: seconds since 1970 are ``(n - zero) * factor``."""
+    """A count of time units since a zero: seconds since 1970 are ``(n - zero) * factor``.
+
+    `option` is its name as ``time_unit=``, if it has one.
+    """
 
     name: str
     formula: str
     factor: float
     zero: float = 0.0
+    option: str = ""
 
     @property
     def way(self) -> str:
-        """How to convert the column, in words."""
-        divisor = self.formula.removeprefix("column / ")
-        return f"Divide by {divisor}" if divisor.isdigit() else f"Seconds are {self.formula}"
+        """How to have the column read, in words."""
+        if self.option:
+            return f"Pass time_unit={self.option!r}"
+        return f"Seconds are {self.formula}"
 
     def seconds(self, number: float) -> float:
         """Return the seconds since 1970."""
@@ -86,11 +96,12 @@ class Unit:
         return f"number BETWEEN {low!r} AND {high!r}"
 
 
+SECONDS = Unit("seconds since 1970", "column", 1.0, option="s")
 # Beyond the year 2200 if they were seconds.
 LARGE = (
-    Unit("milliseconds", "column / 1000", 1e-3),
-    Unit("microseconds", "column / 1000000", 1e-6),
-    Unit("nanoseconds", "column / 1000000000", 1e-9),
+    Unit("milliseconds since 1970", "column / 1000", 1e-3, option="ms"),
+    Unit("microseconds since 1970", "column / 1000000", 1e-6, option="us"),
+    Unit("nanoseconds since 1970", "column / 1000000000", 1e-9, option="ns"),
     Unit(".NET ticks", "(column - 621355968000000000) / 10000000", 1e-7, 621_355_968_000_000_000),
     Unit(
         "Windows file times",
@@ -107,12 +118,12 @@ LARGE = (
 )
 # In 1970 if they were seconds, and hardly ever anything else.
 DAYS = (
-    Unit("serial days of Excel", "(column - 25569) * 86400", 86400.0, 25569.0),
+    Unit("serial days of Excel", "(column - 25569) * 86400", 86400.0, 25569.0, "excel"),
     Unit("Julian days", "(column - 2440587.5) * 86400", 86400.0, 2_440_587.5),
 )
 # In 1970 if they were seconds, but steps or places in an order may look like that, too.
 PERHAPS = (
-    Unit("days since 1970", "column * 86400", 86400.0),
+    Unit("days since 1970", "column * 86400", 86400.0, option="days"),
     Unit("hours since 1970", "column * 3600", 3600.0),
     Unit("minutes since 1970", "column * 60", 60.0),
 )

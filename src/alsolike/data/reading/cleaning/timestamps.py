@@ -1,4 +1,4 @@
-"""Converts columns of times to seconds since 1970, and refuses other units."""
+"""Converts columns of times to seconds since 1970, and refuses units that were not asked for."""
 
 from typing import Any
 
@@ -42,6 +42,12 @@ def seconds_of(loaded: SourceTable, place: int) -> str:
     column, kind = f"c{place}", loaded.types[place]
     if _is_calendar(kind):
         return f"epoch(CAST({column} AS TIMESTAMPTZ))"
+    if loaded.times is not None:
+        text = f"CAST({column} AS VARCHAR)"
+        if kind in ("FLOAT", "DOUBLE"):  # 20260131.0 stands for 20260131
+            whole = f"CAST(TRY_CAST({column} AS HUGEINT) AS VARCHAR)"
+            text = f"CASE WHEN {column} = trunc({column}) THEN {whole} ELSE {text} END"
+        return loaded.times.sql(text, number_of(loaded, place))
     if kind != "VARCHAR":
         return number_of(loaded, place)
     hours, minutes, seconds = (
@@ -62,17 +68,23 @@ def seconds_of(loaded: SourceTable, place: int) -> str:
     )
 
 
-def refuse_odd_times(
-    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int
-) -> None:
+def refuse_odd_times(connection: duckdb.DuckDBPyConnection, loaded: SourceTable, place: int) -> str:
     """Raise DataError if numbers are not seconds, or are mixed with dates.
 
-    Ambiguous columns are added to the warnings. Cells that are neither must be gone.
+    Returns what the column holds, in words. Ambiguous columns are added to the warnings, but not
+    if the caller says how times are written. Cells that are neither must be gone.
     """
-    is_text = loaded.types[place] == "VARCHAR"
-    iso = f"regexp_full_match(c{place}, '{_ISO}')" if is_text else "false"
-    if _is_calendar(loaded.types[place]):
+    kind = loaded.types[place]
+    iso = f"regexp_full_match(c{place}, '{_ISO}')" if kind == "VARCHAR" else "false"
+    if _is_calendar(kind):
         iso = "true"
+    if loaded.times is not None:
+        if _is_calendar(kind):
+            raise DataError(
+                f"{loaded.name}, column {label_of(loaded, place)}: these are times of type {kind}, "
+                "which need no unit or format. Leave out time_unit= and time_format=."
+            )
+        return str(loaded.times)
     times = _Times(connection, loaded, place, iso)
     if times.date is not None and times.number is not None:
         line = line_of(loaded, times.date, beside=times.number)
@@ -84,6 +96,9 @@ def refuse_odd_times(
     if times.number is not None:
         _refuse_other_numbers(times)
     _warn_of_1970(times)
+    if times.number is not None:
+        return "read as seconds since 1970"
+    return f"times of type {kind}" if _is_calendar(kind) else "read as ISO dates"
 
 
 class _Times:
@@ -153,10 +168,13 @@ def _run_of_digits(times: _Times, kind: Digits, count: int) -> DataError:
     digits = cell if cell.isdigit() else f"{number:.0f}"
     of_all = f"{count:,} of {times.total:,}"
     share = f"{'all' if count == times.total else of_all} numbers"
+    written = f"{digits} as {kind.written(digits)}"
+    way = f"Write {written}"
+    if kind.format:
+        way = f"Pass time_format={kind.format!r}, which reads {written}"
     return DataError(
         f"{times.place_of(kind.condition)}: seconds since 1970 or ISO dates expected, but {share} "
-        f"of the column look like {_named(kind)}. Write {digits} as "
-        f"{kind.written(digits)}."
+        f"of the column look like {_named(kind)}. {way}."
     )
 
 
@@ -187,9 +205,8 @@ def _days(times: _Times, scale: Unit) -> DataError:
     _, number, _ = times.first(scale.condition) or (0, 0.0, "")
     return DataError(
         f"{times.place_of(scale.condition)}: seconds since 1970 or ISO dates expected, but the "
-        f"numbers of the column look like {scale.name}: {scale.formula} turns them into seconds "
-        f"({number:.12g} is then {shown(scale.seconds(number))}). If they count something else, "
-        "let the count start at 0."
+        f"numbers of the column look like {scale.name}. {scale.way}: {number:.12g} is then "
+        f"{shown(scale.seconds(number))}. If they count something else, let the count start at 0."
     )
 
 
@@ -201,7 +218,7 @@ def _warn_of_1970(times: _Times) -> None:
         ["n BETWEEN 1900 AND 2099", _MONTHS, _SHORT_DAYS] + [scale.condition for scale in PERHAPS]
     )
     guesses = [
-        f"{scale.name} ({scale.formula} turns them into seconds)"
+        f"{scale.name} ({scale.way[0].lower()}{scale.way[1:]})"
         for scale, hits in zip(PERHAPS, found, strict=True)
         if times.total and 10 * hits >= 9 * times.total
     ]

@@ -10,7 +10,8 @@ import duckdb
 from alsolike.data.reading.delimited.attempts import GLANCE, Attempt, records_of
 from alsolike.data.reading.delimited.dialect import Dialect, FixedDialect, is_number, shown
 from alsolike.data.reading.delimited.header import is_no_value
-from alsolike.data.reading.files.text_files import QUOTES, TextFile
+from alsolike.data.reading.delimited.table_file import TableFile
+from alsolike.data.reading.files.text_files import QUOTES
 
 _FEW = 3
 # Letters and digits with blanks between them: fields that need no quotes.
@@ -19,7 +20,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def is_plain_rival(
-    file: TextFile, attempt: Attempt, tried: Sequence[Dialect], fixed: FixedDialect
+    file: TableFile, attempt: Attempt, tried: Sequence[Dialect], fixed: FixedDialect
 ) -> bool:
     """Return whether every line is also a full row without the quotes of `attempt`.
 
@@ -35,7 +36,7 @@ def is_plain_rival(
     return all(row.fields is not None for row in records_of(file, plain, attempt.width))
 
 
-def _are_uneven(file: TextFile, attempt: Attempt) -> bool:
+def _are_uneven(file: TableFile, attempt: Attempt) -> bool:
     """Return whether no field needs its quotes, and a column has texts with and without them."""
     delimiter, quote, _ = attempt.dialect.grammar
     headed: set[int] = set()
@@ -63,7 +64,7 @@ def _are_uneven(file: TextFile, attempt: Attempt) -> bool:
     )
 
 
-def plain_is_likelier(file: TextFile, attempt: Attempt) -> bool:
+def plain_is_likelier(file: TableFile, attempt: Attempt) -> bool:
     r"""Return whether quotes around line ends in `attempt` are more likely ordinary characters.
 
     Call it if every line is a full row, too. Evidence for: a quote within an unquoted field (``5"
@@ -99,7 +100,7 @@ def plain_is_likelier(file: TextFile, attempt: Attempt) -> bool:
     return strays > 0 or alike
 
 
-def needless_quotes(file: TextFile, attempt: Attempt) -> tuple[int, str]:
+def needless_quotes(file: TableFile, attempt: Attempt) -> tuple[int, str]:
     """Return how many fields are quoted without need, and the first; 0 if quotes are in use.
 
     Such a field contains nothing that needs quotes, while other texts of its column have none. A
@@ -136,7 +137,7 @@ def needless_quotes(file: TextFile, attempt: Attempt) -> tuple[int, str]:
 def guesses_of(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     attempt: Attempt,
     others: Sequence[Dialect],
     fixed: FixedDialect,
@@ -174,7 +175,7 @@ def guesses_of(
 def _other_quotes(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     attempt: Attempt,
     others: Sequence[Dialect],
     fixed: FixedDialect,
@@ -199,12 +200,12 @@ def _other_quotes(
             )
 
 
-def _reads(file: TextFile, dialect: Dialect) -> bool:
+def _reads(file: TableFile, dialect: Dialect) -> bool:
     widths = (-1 if row.fields is None else len(row.fields) for row in records_of(file, dialect, 0))
     return min(filter(None, widths), default=0) > 1  # a blank line has no width
 
 
-def _escapes(file: TextFile, attempt: Attempt, fixed: FixedDialect) -> Iterator[str]:
+def _escapes(file: TableFile, attempt: Attempt, fixed: FixedDialect) -> Iterator[str]:
     r"""Warn if all backslashes may be escapes, as ``csv`` reads them, and matter.
 
     An escape precedes a quote, the delimiter, a line end or a backslash; one backslash elsewhere,
@@ -232,7 +233,7 @@ def _escapes(file: TextFile, attempt: Attempt, fixed: FixedDialect) -> Iterator[
         )
 
 
-def _differs_without_escapes(file: TextFile, attempt: Attempt, dialect: Dialect) -> bool:
+def _differs_without_escapes(file: TableFile, attempt: Attempt, dialect: Dialect) -> bool:
     """Return whether ``csv`` with escapes reads rows of one width that differ from `dialect`."""
     delimiter, quote, _ = attempt.dialect.grammar
     # csv knows only delimiters of one character; NUL replaces others, since text has none.
@@ -262,7 +263,7 @@ def _differs_without_escapes(file: TextFile, attempt: Attempt, dialect: Dialect)
     return differs and min(widths, default=0) > 1
 
 
-def _is_odd(file: TextFile, delimiter: str) -> bool:
+def _is_odd(file: TableFile, delimiter: str) -> bool:
     """Return whether a backslash precedes a character that needs no escape."""
     escapes = re.compile(rf"""\\(?:[\\"'\r\n]|{re.escape(delimiter)})""")
     return any("\\" in line and "\\" in escapes.sub("", line) for line in file.lines())
@@ -278,7 +279,7 @@ def _cells(
 
 
 def _other_delimiters(
-    file: TextFile, attempt: Attempt, others: Sequence[Dialect]
+    file: TableFile, attempt: Attempt, others: Sequence[Dialect]
 ) -> Iterator[tuple[str, int]]:
     seen = {attempt.dialect.delimiter}
     for other in others:

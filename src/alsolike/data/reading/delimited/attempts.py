@@ -16,7 +16,7 @@ import numpy as np
 
 from alsolike.data.reading.delimited.dialect import Dialect
 from alsolike.data.reading.delimited.strict_parser import Record, records
-from alsolike.data.reading.files.text_files import TextFile
+from alsolike.data.reading.delimited.table_file import TableFile
 from alsolike.data.reading.source_table import Reject
 from alsolike.system_errors import raise_of_system
 
@@ -34,6 +34,7 @@ class Attempt:
     lines: list[int] | None = None
     count: int = 0
     blank: int = 0
+    comments: int = 0
     breaks: int = 0
     problem: Record | None = None
     rejected: list[Reject] = field(default_factory=list)
@@ -41,7 +42,7 @@ class Attempt:
 
 
 def try_dialect(
-    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, dialect: Dialect
+    connection: duckdb.DuckDBPyConnection, table: str, file: TableFile, dialect: Dialect
 ) -> Attempt:
     """Read the whole file into `table` in `dialect`, or note the first problem."""
     attempt = Attempt(dialect, 0)
@@ -55,7 +56,7 @@ def try_dialect(
     if not 1 < attempt.width <= _MOST_COLUMNS:
         limit = "at least 2" if attempt.width < _MOST_COLUMNS else f"at most {_MOST_COLUMNS:,}"
         found = f"{limit} columns expected, {attempt.width:,} found"
-        attempt.problem = Record(1, None, first, found)
+        attempt.problem = Record(file.first, None, first, found)
         return attempt
     if not _read_fast(connection, table, file, attempt):
         read_exactly(connection, table, file, attempt, stop=True)
@@ -63,7 +64,7 @@ def try_dialect(
 
 
 def _read_fast(
-    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, attempt: Attempt
+    connection: duckdb.DuckDBPyConnection, table: str, file: TableFile, attempt: Attempt
 ) -> bool:
     """Read with DuckDB; return whether the result accounts for every byte of the file."""
     delimiter, quote, escape = attempt.dialect.grammar
@@ -73,18 +74,32 @@ def _read_fast(
     try:
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM read_csv(?, delim=?, quote=?, "  # noqa: S608 - own names
-            "escape=?, compression=?, header=false, auto_detect=false, strict_mode=true, "
+            "escape=?, compression=?, skip=?, header=false, auto_detect=false, strict_mode=true, "
             f"hive_partitioning=false, columns={{{columns}}})",
-            [file.pattern, delimiter, quote, escape, file.compression],
+            [file.pattern, delimiter, quote, escape, file.compression, file.first - 1],
         )
     except duckdb.Error as error:
         raise_of_system(error)
         return False
-    return _adds_up(connection, table, file, attempt)
+    may_have_comments = _may_have_comments(connection, table, file, attempt.dialect)
+    return not may_have_comments and _adds_up(connection, table, file, attempt)
+
+
+def _may_have_comments(
+    connection: duckdb.DuckDBPyConnection, table: str, file: TableFile, dialect: Dialect
+) -> bool:
+    """Return whether comments may be among the rows, which DuckDB has read."""
+    if not file.comment:
+        return False
+    if dialect.delimiter in file.comment or file.comment[0] == dialect.quote:
+        return True
+    query = f"SELECT count(*) FROM {table} WHERE starts_with(c0, ?)"  # noqa: S608 - own names
+    [[count]] = connection.execute(query, [file.comment]).fetchall()
+    return bool(count)
 
 
 def _adds_up(
-    connection: duckdb.DuckDBPyConnection, table: str, file: TextFile, attempt: Attempt
+    connection: duckdb.DuckDBPyConnection, table: str, file: TableFile, attempt: Attempt
 ) -> bool:
     delimiter, quote, escape = attempt.dialect.grammar
     survey = file.survey
@@ -131,7 +146,7 @@ def _sums(
 def read_exactly(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     attempt: Attempt,
     *,
     stop: bool,
@@ -140,12 +155,14 @@ def read_exactly(
     columns = ", ".join(f"c{place} VARCHAR" for place in range(attempt.width))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
     attempt.lines, rows = [], []
-    attempt.blank = attempt.breaks = 0
+    attempt.blank = attempt.comments = attempt.breaks = 0
     for record in records_of(file, attempt.dialect, attempt.width):
         if record.fields:
             rows.append(record.fields)
             attempt.lines.append(record.line)
             attempt.breaks += record.breaks
+        elif record.is_comment:
+            attempt.comments += 1
         elif record.fields is not None:
             attempt.blank += 1
         elif stop:
@@ -180,7 +197,14 @@ def insert_rows(
     connection.unregister("batch")
 
 
-def records_of(file: TextFile, dialect: Dialect, width: int) -> Iterator[Record]:
+def records_of(file: TableFile, dialect: Dialect, width: int) -> Iterator[Record]:
     """Yield the records of `file` in `dialect`, malformed and blank ones included."""
     check = bool(file.survey.not_utf8)
-    return records(file.lines(), dialect.grammar, width=width, check_bytes=check)
+    return records(
+        file.every_line(),
+        dialect.grammar,
+        width=width,
+        check_bytes=check,
+        first=file.first,
+        comment=file.comment,
+    )

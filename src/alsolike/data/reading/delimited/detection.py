@@ -18,7 +18,7 @@ from alsolike.data.reading.delimited.dialect import (
     shown,
 )
 from alsolike.data.reading.delimited.strict_parser import Record
-from alsolike.data.reading.files.text_files import TextFile
+from alsolike.data.reading.delimited.table_file import TableFile
 from alsolike.data.reading.source_table import shortened
 from alsolike.errors import DataError
 
@@ -26,7 +26,7 @@ from alsolike.errors import DataError
 def choose(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     tried: Sequence[Dialect],
     fixed: FixedDialect,
     *,
@@ -62,7 +62,7 @@ def choose(
 def _plain_or_quoted(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     attempt: Attempt,
     fixed: FixedDialect,
 ) -> Attempt:
@@ -87,7 +87,7 @@ def _plain_or_quoted(
 def _first_that_reads(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     tried: Sequence[Dialect],
     fixed: FixedDialect,
 ) -> tuple[Attempt | None, list[Attempt]]:
@@ -113,7 +113,7 @@ def _first_that_reads(
     return None, failures
 
 
-def _is_founded(file: TextFile, dialect: Dialect) -> bool:
+def _is_founded(file: TableFile, dialect: Dialect) -> bool:
     """Return whether the file gives evidence for the quote of `dialect`, or for none.
 
     ``"`` needs none. Another quote must enclose fields that need it; no quote needs an ordinary
@@ -126,7 +126,7 @@ def _is_founded(file: TextFile, dialect: Dialect) -> bool:
     return quotes_are_ordinary(suspects, dialect.delimiter)
 
 
-def _encloses(file: TextFile, dialect: Dialect) -> bool:
+def _encloses(file: TableFile, dialect: Dialect) -> bool:
     """Return whether the quote encloses a field that needs it, or all fields of a line."""
     delimiter, quote, _ = dialect.grammar
     for record in records_of(file, dialect, 0):
@@ -144,7 +144,7 @@ def _encloses(file: TextFile, dialect: Dialect) -> bool:
 def _best_of(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     failures: Sequence[Attempt],
     fixed: FixedDialect,
     *,
@@ -173,14 +173,14 @@ def _best_of(
     return attempt
 
 
-def _width_of(file: TextFile, dialect: Dialect) -> int:
+def _width_of(file: TableFile, dialect: Dialect) -> int:
     for record in records_of(file, dialect, 0):
         if record.fields:
             return len(record.fields)
     raise DataError(f"{file.name}: no line can be read with {dialect}.")
 
 
-def _malformed(file: TextFile, dialect: Dialect) -> int:
+def _malformed(file: TableFile, dialect: Dialect) -> int:
     return sum(record.fields is None for record in records_of(file, dialect, 0))
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from alsolike.data.reading.delimited.strict_parser import Grammar, records
 from alsolike.data.reading.files.text_files import Survey
+from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
 
 _DELIMITERS = ("\t", "|", ";", ",", "::", " ")
@@ -79,13 +80,19 @@ class Dialect:
 
 @dataclass(frozen=True)
 class FixedDialect:
-    """Parts of the dialect fixed by the caller; None is detected."""
+    """Parts of the dialect fixed by the caller; None is detected.
+
+    The first `skip_lines` lines are left out, and those that begin with `comment`, if it is not
+    empty.
+    """
 
     delimiter: str | None = None
     quote: str | None = None
     escape: str | None = None
     header: bool | None = None
     prefix: str = ""
+    skip_lines: int = 0
+    comment: str = ""
 
     @classmethod
     def of(
@@ -95,6 +102,9 @@ class FixedDialect:
         escape: str | None,
         header: bool | None,
         prefix: str = "",
+        *,
+        skip_lines: int = 0,
+        comment: str | None = None,
     ) -> "FixedDialect":
         """Check the options, and convert names such as ``tab`` and ``none`` to characters.
 
@@ -117,7 +127,26 @@ class FixedDialect:
                 )
         if escape and quote == "":
             raise SettingError(f"{prefix}escape={escape!r} needs a quote.")
-        return cls(delimiter, quote, escape, header, prefix)
+        skip_lines = check_whole(f"{prefix}skip_lines", skip_lines, least=0)
+        if comment is not None and not (
+            isinstance(comment, str) and comment and not set(comment) & set("\r\n\0")
+        ):
+            raise SettingError(
+                f"{prefix}comment={comment!r}: the text that begins lines of comments expected, "
+                "such as '#', without line ends."
+            )
+        if comment and (comment[0] == quote or comment == delimiter):
+            raise SettingError(
+                f"{prefix}comment={comment!r} would begin a row, too: it is the quote or the "
+                "delimiter."
+            )
+        return cls(delimiter, quote, escape, header, prefix, skip_lines, comment or "")
+
+    def refuse_lines(self, what: str) -> None:
+        """Raise SettingError if lines are to be skipped in a source that has none."""
+        name = "skip_lines" if self.skip_lines else "comment" if self.comment else ""
+        if name:
+            raise SettingError(f"{self.prefix}{name}= is for text; {what} has no lines.")
 
 
 def candidates(

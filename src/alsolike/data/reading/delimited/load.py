@@ -12,7 +12,8 @@ from alsolike.data.reading.delimited.detection import choose
 from alsolike.data.reading.delimited.dialect import Dialect, FixedDialect, candidates
 from alsolike.data.reading.delimited.header import first_row
 from alsolike.data.reading.delimited.preamble import lines_before
-from alsolike.data.reading.files.text_files import QUOTES, TextFile
+from alsolike.data.reading.delimited.table_file import TableFile
+from alsolike.data.reading.files.text_files import QUOTES
 from alsolike.data.reading.source_table import SourceTable, shortened
 from alsolike.errors import DataError
 
@@ -24,7 +25,7 @@ _DELIMITED = re.compile(r"[,;|\t]")
 def load_delimited(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     fixed: FixedDialect,
     wanted: Sequence[str | int],
     *,
@@ -40,13 +41,14 @@ def load_delimited(
     if not tried:
         first = file.survey.head.strip().splitlines()[:1]
         if not first:
-            raise DataError(f"{file.name}, line 1: rows expected, only blank lines found.")
-        before = lines_before(file, fixed, names, least)
+            raise DataError(
+                f"{file.name}, line {file.first}: rows expected, only blank lines found."
+            )
+        if before := lines_before(file, fixed, names, least):
+            raise DataError(f"{file.name}, {before.text}")
         raise DataError(
-            f"{file.name}, {before.text}"
-            if before
-            else f"{file.name}, line 1: at least 2 columns expected, but no delimiter was found "
-            f"in {shortened(first[0] if first else '')!r}. Pass {fixed.prefix}delimiter=."
+            f"{file.name}, line {file.first}: at least 2 columns expected, but no delimiter was "
+            f"found in {shortened(first[0])!r}. Pass {fixed.prefix}delimiter=."
         )
     try:
         attempt = choose(connection, table, file, tried, fixed, reject=reject)
@@ -60,7 +62,7 @@ def load_delimited(
     return _loaded(connection, table, file, attempt, fixed, wanted)
 
 
-def _refuse_quoted_lines(file: TextFile) -> None:
+def _refuse_quoted_lines(file: TableFile) -> None:
     """Raise DataError if each line, except perhaps the first, is quoted as a whole."""
     lines = [line.rstrip("\r\n") for line in islice(file.lines(), _SHOWN_LINES) if line.strip()]
     for mark in QUOTES if lines else ():
@@ -81,7 +83,7 @@ def _refuse_quoted_lines(file: TextFile) -> None:
 def _loaded(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     attempt: Attempt,
     fixed: FixedDialect,
     wanted: Sequence[str | int],
@@ -89,7 +91,10 @@ def _loaded(
     sample = connection.execute(f"SELECT * FROM {table} ORDER BY rowid LIMIT 1000").fetchall()  # noqa: S608
     rows = [tuple(text or "" for text in row) for row in sample]
     header, told = _header(file, attempt, rows, fixed, wanted)
-    dialect = Dialect(*attempt.dialect.grammar, header, attempt.dialect.reason, told)
+    reason = attempt.dialect.reason
+    if file.separator:
+        reason = f"line 1 is {file.separator!r}; {reason}"
+    dialect = Dialect(*attempt.dialect.grammar, header, reason, told)
     warnings = [*file.warnings, *attempt.guesses]
     if told:
         other = f"{fixed.prefix}header={not header}"
@@ -113,18 +118,20 @@ def _loaded(
         dialect=dialect,
         skip=int(header),
         rows=attempt.count - int(header),
-        blank=attempt.blank,
+        blank=attempt.blank + file.leading_blanks,
         rejected=attempt.rejected,
         warnings=warnings,
         prefix=fixed.prefix,
         encoding=file.encoding,
+        skipped=file.skipped,
+        comments=attempt.comments + file.leading_comments,
     )
 
 
 def _names_again(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    file: TextFile,
+    file: TableFile,
     attempt: Attempt,
     names: Sequence[str],
 ) -> list[str]:
@@ -146,7 +153,7 @@ def _names_again(
 
 
 def _header(
-    file: TextFile,
+    file: TableFile,
     attempt: Attempt,
     rows: Sequence[Sequence[str]],
     fixed: FixedDialect,
@@ -169,7 +176,7 @@ def _header(
 
 
 def _before(
-    file: TextFile,
+    file: TableFile,
     fixed: FixedDialect,
     wanted: Sequence[str | int],
     names: Sequence[str],
@@ -188,7 +195,7 @@ def _before(
 
 
 def _located(
-    file: TextFile, dialect: Dialect, width: int, wanted: Sequence[int]
+    file: TableFile, dialect: Dialect, width: int, wanted: Sequence[int]
 ) -> list[tuple[int, str]]:
     """Return the line numbers and texts of ascending rows of the table."""
     found: list[tuple[int, str]] = []
@@ -204,7 +211,7 @@ def _located(
     return found
 
 
-def _not_utf8(file: TextFile, prefix: str) -> str:
+def _not_utf8(file: TableFile, prefix: str) -> str:
     return (
         f"{file.name}, line {file.survey.not_utf8_line}: {file.survey.not_utf8}. Mend the line; "
         f"or, if all of the file is of another encoding, pass it, such as "

@@ -1,7 +1,5 @@
-"""Finds lines before the table (a title, comments, Excel's ``sep=``), and how to remove them."""
+"""Finds lines before the table, such as a title or comments, and how to skip them."""
 
-import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
@@ -10,12 +8,11 @@ from typing import NamedTuple
 from alsolike.data.reading.delimited.dialect import FixedDialect, candidates
 from alsolike.data.reading.delimited.header import are_names
 from alsolike.data.reading.delimited.strict_parser import Grammar, records
-from alsolike.data.reading.files.text_files import TextFile
+from alsolike.data.reading.delimited.table_file import TableFile
 from alsolike.data.reading.source_table import shortened
 
 _MOST_LINES = 40
 _SAMPLE = 100
-_EXCEL = re.compile(r'"?sep=.?"?[\s;,|]*', re.IGNORECASE)
 _COMMENT = ("#", "//", "--", "%", "*")
 
 
@@ -27,7 +24,7 @@ class Before(NamedTuple):
 
 
 def lines_before(
-    file: TextFile,
+    file: TableFile,
     fixed: FixedDialect,
     named: Sequence[str],
     least: int,
@@ -41,34 +38,39 @@ def lines_before(
     """
     if rows is not None and not named and not _stand_out(rows[:_MOST_LINES]):
         return None
-    lines = list(islice(file.lines(), _SAMPLE))
+    lines = _sample(file)
+    texts = [text for _, text in lines]
     is_whole = len(lines) < _SAMPLE
     for count in range(1, min(_MOST_LINES, len(lines) - 1) + 1):
-        found = _table(file, lines[count:], fixed, named, least, is_whole=is_whole)
+        found = _table(file, texts[count:], fixed, named, least, is_whole=is_whole)
         if found is None:
             continue
         grammar, table = found
-        before = lines[:count]
+        before = texts[:count]
         cells = [row.fields or [row.raw.strip()] for row in records(before, grammar)]
         if named:
             hits = set(named) & {*table[0], *map(str.strip, table[0])}
             if hits and not any(hits.intersection(map(str.strip, row)) for row in cells):
-                return Before(_told(file, before, f"the names are in line {count + 1}"), sure=True)
+                return _told(lines, count, "the names are in", fixed, sure=True)
             continue
         titles = are_names(table[0], all_usual=all(map(all, cells)))
-        sure = titles or _EXCEL.fullmatch(before[0].strip()) is not None
         comments = all(_is_comment(line) or not line.strip() for line in before)
         comments &= not any(_is_comment(row[0]) for row in table)
         # A line with as many delimiters as a row may well be one, whatever its quotes say.
         plain = [len(line.split(grammar.delimiter)) for line in before]
         odd = len(table) > 1 and all(len(row) != len(table[0]) for row in cells)
         odd &= len(table[0]) not in plain
-        if sure or comments or (odd and rows is None):
-            is_sure = sure or (comments and rows is None)
-            return Before(
-                _told(file, before, f"the table begins in line {count + 1}"), sure=is_sure
-            )
+        if titles or comments or (odd and rows is None):
+            # Where lines are skipped on request, their number may well be right.
+            sure = (titles or (comments and rows is None)) and not fixed.skip_lines
+            return _told(lines, count, "the table begins in", fixed, sure=sure)
     return None
+
+
+def _sample(file: TableFile) -> list[tuple[int, str]]:
+    """Return the first lines that are no comments, with their numbers in the file."""
+    numbered = enumerate(file.every_line(), start=file.first)
+    return list(islice((pair for pair in numbered if not file.is_comment(pair[1])), _SAMPLE))
 
 
 def _stand_out(rows: Sequence[Sequence[str]]) -> bool:
@@ -84,7 +86,7 @@ def _is_comment(line: str) -> bool:
 
 
 def _table(
-    file: TextFile,
+    file: TableFile,
     lines: Sequence[str],
     fixed: FixedDialect,
     named: Sequence[str],
@@ -109,23 +111,17 @@ def _table(
     return None
 
 
-def _told(file: TextFile, before: Sequence[str], where: str) -> str:
-    count = len(before)
-    shown = next((line for line in before if line.strip()), before[0])
-    subject = "line 1" if count == 1 else f"lines 1 to {count}"
-    verb, them = ("comes", "it") if count == 1 else ("come", "them")
-    return (
-        f"{subject} ({shortened(shown.lstrip(chr(0xFEFF)))!r}{', ...' if count > 1 else ''}) "
-        f"{verb} before the table; {where}. Remove {them}: {_command(file, before)}"
+def _told(
+    lines: Sequence[tuple[int, str]], count: int, where: str, fixed: FixedDialect, *, sure: bool
+) -> Before:
+    """Say that the first `count` lines come before the table, and how to skip them."""
+    (first, text), last = lines[0], lines[count][0] - 1
+    shown = next((line for _, line in lines[:count] if line.strip()), text)
+    subject = f"line {first}" if first == last else f"lines {first} to {last}"
+    more, verb = ("", "comes") if first == last else (", ...", "come")
+    return Before(
+        f"{subject} ({shortened(shown.lstrip(chr(0xFEFF)))!r}{more}) {verb} before the table; "
+        f"{where} line {last + 1}. {'Pass' if sure else 'If so, pass'} "
+        f"{fixed.prefix}skip_lines={last}.",
+        sure,
     )
-
-
-def _command(file: TextFile, before: Sequence[str]) -> str:
-    """Return the shell command that writes the file without these lines."""
-    name = shlex.quote(f"./{file.name}" if file.name.startswith("-") else file.name)
-    packed = file.printed
-    steps = [packed] if packed else []
-    if any(line.endswith("\r") for line in before):
-        steps.append("tr '\\r' '\\n'" if packed else f"tr '\\r' '\\n' < {name}")
-    steps.append(f"tail -n +{len(before) + 1}" + ("" if steps else f" {name}"))
-    return f"{' | '.join(steps)} > {shlex.quote(file.new_name)}"

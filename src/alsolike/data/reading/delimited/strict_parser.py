@@ -26,7 +26,7 @@ class Record(NamedTuple):
 
     `fields` is None if there is a `problem`, and empty for a blank line. `line`, from 1, is where
     the record begins; `column` is the field of the problem, or 0. `breaks` counts the further lines
-    of the record.
+    of the record. A comment has no fields, as a blank line.
     """
 
     line: int
@@ -35,17 +35,25 @@ class Record(NamedTuple):
     problem: str = ""
     column: int = 0
     breaks: int = 0
+    is_comment: bool = False
 
 
 def records(
-    lines: Iterable[str], grammar: Grammar, *, width: int = 0, check_bytes: bool = False
+    lines: Iterable[str],
+    grammar: Grammar,
+    *,
+    width: int = 0,
+    check_bytes: bool = False,
+    first: int = 1,
+    comment: str = "",
 ) -> Iterator[Record]:
     r"""Yield the records of `lines`, malformed and blank ones included.
 
     After a quote that is not closed properly, parsing resumes at the next line. A well-quoted
     record with another problem is one record, its further lines included. Lines need their line
     ends. `width` 0 takes the width of the first record. `check_bytes` reports bytes that are not
-    UTF-8, given as surrogates.
+    UTF-8, given as surrogates. Lines are counted from `first`. A record that begins with `comment`,
+    if it is not empty, is a comment of one line.
 
     Examples
     --------
@@ -54,9 +62,12 @@ def records(
     1 ['a', 'b|c']
     2 None 2 columns expected, 1 found
     """
-    feed = _Pushback(lines)
+    feed = _Pushback(lines, first)
     for line in feed:
         number = feed.number
+        if comment and line.startswith(comment):
+            yield Record(number, [], line, is_comment=True)
+            continue
         parts = [line]
         if grammar.quote and grammar.quote in line:
             fields, problem, column = _split(parts, feed, grammar)
@@ -82,10 +93,10 @@ def records(
 class _Pushback:
     """An iterator of numbered lines that takes lines back."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Iterable[str], first: int) -> None:
         self._lines = iter(lines)
         self._returned: collections.deque[str] = collections.deque()
-        self.number = 0
+        self.number = first - 1
 
     def __iter__(self) -> "_Pushback":
         return self

@@ -9,6 +9,7 @@ import duckdb
 
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
+from alsolike.data.reading.delimited.table_file import table_file
 from alsolike.data.reading.files.listing import (
     INNER,
     STANDARD_INPUT,
@@ -29,6 +30,12 @@ from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
 
 _INNER_KINDS = ("excel", "sqlite")
+_WITHOUT_LINES = {
+    "parquet": "a Parquet file",
+    "sqlite": "a database",
+    "delta": "a Delta table",
+    "iceberg": "an Iceberg table",
+}
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,8 @@ def _load_part(
             f"is one table. Leave it out."
         )
     wanted = [*asked.ids, *asked.scalars]
+    if what := _WITHOUT_LINES.get(kind):
+        asked.fixed.refuse_lines(what)
     match kind:
         case "parquet":
             return load_parquet(connection, table, path, name)
@@ -138,8 +147,8 @@ def _load_part(
             return load_database(connection, table, path, name, inner, scratch)
         case "delta" | "iceberg":
             return load_lake(connection, table, path, kind)
-    fixed = asked.fixed
-    file = open_text(path, scratch, name=name, encoding=asked.encoding, prefix=fixed.prefix)
+    text = open_text(path, scratch, name=name, encoding=asked.encoding, prefix=asked.fixed.prefix)
+    file, fixed = table_file(text, asked.fixed)
     if kind == "json" or (fixed.delimiter is None and is_json(file.survey.head)):
         return load_json_lines(
             connection, table, file, asked.ids, asked.scalars, reject=asked.reject
