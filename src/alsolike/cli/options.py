@@ -22,6 +22,19 @@ class _NamedPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Names(click.ParamType[list[str]]):
+    """Names with commas between them."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the names, or refuse an empty one."""
+        names = [one.strip() for one in value.split(",")] if isinstance(value, str) else value
+        if not all(names):
+            self.fail("names of columns with commas between them expected.", param, ctx)
+        return names
+
+
 class _Objective(click.Choice[str]):
     """An objective; the names of earlier versions are read, but not shown."""
 
@@ -55,6 +68,13 @@ _READING = (
     _given("--item-name", "Column of names, in --items or else in the likes."),
     _given("--item-image", "Column of images, or a URL with {id}."),
     _given("--item-link", "Column of links, or a URL with {id}."),
+    _given(
+        "--item-columns",
+        "Further columns of --items, or else of the likes, to keep, for rules such as --only "
+        "[default: all others of --items].",
+        type=_Names(),
+        metavar="NAME,NAME",
+    ),
     _given("--delimiter", "Overrides detection; 'tab' or a character."),
     _given("--quote", "Overrides detection; 'none' or a character."),
     _given("--escape", "Overrides detection; 'none' or a character."),

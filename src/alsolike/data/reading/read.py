@@ -6,7 +6,7 @@ depend on the number of threads.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import duckdb
@@ -20,7 +20,7 @@ from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.matrices import read_matrix
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, where, write_rejects
-from alsolike.data.reading.sources import Ref, load, place_of, workspace
+from alsolike.data.reading.sources import Ref, load, workspace
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import column_of
 from alsolike.data.vocabulary import Vocabulary
@@ -44,6 +44,7 @@ def read(
     item_name: Ref | None = None,
     item_image: Ref | None = None,
     item_link: Ref | None = None,
+    item_columns: Sequence[Ref] | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -84,6 +85,9 @@ def read(
     item_name, item_image, item_link : str or int, optional
         Columns of `items`, or else of the likes. Image and link may also be a text in which
         the percent-encoded id replaces ``{id}``.
+    item_columns : sequence of str or int, optional
+        Further columns of `items`, or else of the likes, to keep as texts, for rules on lists;
+        default: all others of `items`.
     delimiter, quote, escape : str, optional
         Override detection, for `source`; ``"tab"`` and ``"none"`` are understood.
     header : bool, optional
@@ -177,7 +181,7 @@ def read(
         raise SettingError(
             "A matrix has no columns: user=, item=, value= and timestamp= do not apply."
         )
-    wanted = item_table.ItemTexts(item_name, item_image, item_link)
+    wanted = item_table.ItemTexts(item_name, item_image, item_link, item_columns)
     with _reported(observer), workspace(threads) as (connection, scratch):
         table = None
         if items is not None:
@@ -189,13 +193,13 @@ def read(
                 items,
                 items_fixed,
                 ids=[item_id],
-                scalars=list(wanted.columns().values()),
+                scalars=wanted.refs,
                 reject=on_error == "reject",
             )
         if is_matrix:
-            if wanted.columns() and table is None:
+            if wanted.refs and table is None:
                 raise SettingError(
-                    "A matrix has no columns for names: pass items=, or '{id}' texts."
+                    "A matrix has no columns of items: pass items=, or '{id}' texts."
                 )
             interactions, loaded, counts, pairs, dropped = read_matrix(source, rules)
             fields = _report(loaded, counts, rules, pairs, dropped)
@@ -214,7 +218,7 @@ def read(
                 source,
                 fixed,
                 ids=[user, item],
-                scalars=[value, timestamp, *(() if table else wanted.columns().values())],
+                scalars=[value, timestamp, *(() if table else wanted.refs)],
                 reject=on_error == "reject",
             )
             result = _from_rows(connection, loaded, roles, rules, wanted, table, item_id)
@@ -251,8 +255,7 @@ def _from_rows(
     item_id: Ref | None,
 ) -> tuple[Interactions, ReadReport]:
     if table is None:
-        for role, ref in wanted.columns().items():
-            place_of(loaded, ref, f"item_{role}")
+        item_table.check_columns(loaded, wanted)
     counts = clean(connection, loaded, roles, rules)
     users = _vocabulary(connection, "user")
     items = _vocabulary(connection, "item")
