@@ -105,14 +105,11 @@ def build(
     non-empty text of an item is kept; items with different texts are counted as conflicting.
     """
     found = CatalogueColumns()
-    roles = dict(wanted.columns())
-    further, left = wanted.further, roles
+    further, left = wanted.further, wanted.columns()
     if table is not None and item_id is not None:
         _number(connection, items)
         names = likes[0].names if likes is not None else ()
-        left = _join_table(
-            connection, table, item_id, roles, further, names, found, len(items)
-        )
+        left = _join_table(connection, table, item_id, wanted, names, found, len(items))
         further = ()
     if likes is not None:
         places = {role: place_of(likes[0], ref, _asked_as(role)) for role, ref in left.items()}
@@ -147,8 +144,7 @@ def _join_table(
     connection: duckdb.DuckDBPyConnection,
     table: SourceTable,
     item_id: Ref,
-    roles: dict[str, Ref],
-    further: Sequence[Ref] | None,
+    wanted: ItemTexts,
     likes_names: Sequence[str],
     found: CatalogueColumns,
     n_items: int,
@@ -158,13 +154,13 @@ def _join_table(
     expression = id_text(connection, table, key, "item")
     places: dict[str, int] = {}
     left: dict[str, Ref] = {}
-    for role, ref in roles.items():
+    for role, ref in wanted.columns().items():
         if str(ref) not in table.names and str(ref) in likes_names:
             left[role] = ref
         else:
             places[role] = place_of(table, ref, f"item_{role}")
-    here, there = _divided(table, further, likes_names)
-    used = {key, *places.values()} if further is None else set()
+    here, there = _divided(table, wanted.further, likes_names)
+    used = {key, *places.values()} if wanted.further is None else set()
     for place in here:
         if place not in used:
             places[_further(table, place, places)] = place
