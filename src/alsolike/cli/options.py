@@ -307,6 +307,45 @@ to_option = click.option(
 )
 
 
+_RULES = (
+    _given(
+        "--only",
+        "List only items with one of these values in a column of the item table; repeatable.",
+        multiple=True,
+        metavar="COLUMN=VALUE|VALUE",
+    ),
+    _given(
+        "--at-most",
+        "Items of one value of a column in a list, such as 2:artist; repeatable.",
+        multiple=True,
+        metavar="N:COLUMN",
+    ),
+    _given(
+        "--one-of",
+        "One item of each value of a column in a list, for near-duplicates; repeatable.",
+        multiple=True,
+        metavar="COLUMN",
+    ),
+    _given(
+        "--available",
+        "List only items of this file: one id per line, or the column of a table.",
+        metavar="FILE|FILE:COLUMN",
+    ),
+)
+
+
+def rules_options(verb: Verb) -> Verb:
+    """Give a verb the options of rules on lists, see `alsolike.Rules`."""
+    exclude = click.option(
+        "--not",
+        "exclude",
+        multiple=True,
+        metavar="COLUMN=VALUE|VALUE",
+        help="Never list items with one of these values; repeatable.",
+    )
+    return _with(_RULES[:1], exclude(_with(_RULES[1:], verb)))
+
+
 def _with(options: tuple[_Option, ...], verb: Verb) -> Verb:
     for flag, settings in reversed(options):
         verb = click.option(flag, **settings)(verb)

@@ -7,6 +7,7 @@ among the best, which are then scored by the exact sum of `kernels.topk.dot`.
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +34,10 @@ from alsolike.recommending.fallback import (
     is_settled,
     left_out_of,
 )
-from alsolike.recommending.ranking.factor_single import has_factors
+from alsolike.recommending.ranking.factor_single import best_items, has_factors
+from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
-from alsolike.recommending.ranking.single_row import ranked_for_likes, ranked_for_user, row_of_likes
+from alsolike.recommending.ranking.single_row import ranked_for_user, row_of_likes, scores_for_likes
 from alsolike.recommending.rules.limits import Limits
 from alsolike.recommending.rules.rules import Rules, allowed_neighbours, allowed_of
 from alsolike.recommending.shared import (
@@ -49,7 +51,7 @@ from alsolike.recommending.shared import (
     padded,
     seen_by,
 )
-from alsolike.recommending.unknown_users import is_by_popularity
+from alsolike.recommending.unknown_users import all_alike, are_alike, is_by_popularity
 from alsolike.tables import Table
 from alsolike.usage_hints import with_example
 
@@ -344,3 +346,20 @@ def fold_in_user(
     vector: Floats
     (vector,) = folding.folded_in(row_of_likes(rows, amounts, len(folding.items)))
     return vector
+
+
+def ranked_for_likes(
+    model: Any, items: Indices, values: Floats, may_appear: Mask, k: int
+) -> tuple[tuple[Indices, Floats], bool]:
+    """Return the best items for likes, and whether the model scores all items equally."""
+    owner = "this row of likes"
+    if isinstance(model, FoldsInFactors):
+        (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
+        if all_alike(model, vector[None])[0]:
+            return (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
+        return best_items(model, vector, may_appear, k, owner), False
+    scores = scores_for_likes(model, items, values)
+    may_appear = may_appear.copy()
+    may_appear[items[values < 0]] = False
+    is_unknown = not is_by_popularity(model) and are_alike(scores)
+    return best_of(model, scores, may_appear, k, owner), is_unknown

@@ -1,5 +1,6 @@
 """Builds the catalogue of items from a table of their own or from columns of the likes."""
 
+import os
 import urllib.parse
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +10,9 @@ import duckdb
 import numpy as np
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.source_table import SourceTable
-from alsolike.data.reading.sources import Ref, id_text, place_of
+from alsolike.data.reading.sources import Ref, id_text, load, place_of, workspace
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import column_of
 from alsolike.data.vocabulary import Vocabulary
@@ -123,6 +125,23 @@ def build(
         return None, found
     ordered = {role: found.columns.pop(role) for role in _ROLES if role in found.columns}
     return Catalogue.from_columns({**ordered, **found.columns}, n_items=len(items)), found
+
+
+def read_ids(source: str | os.PathLike[str], column: Ref) -> list[str]:
+    """Return the distinct ids in a column of a table, sorted, without empty ones.
+
+    Raises
+    ------
+    DataError
+        The table cannot be read, or has no such column.
+    """
+    with workspace(None) as (connection, scratch):
+        table = load(connection, scratch, "ids", source, FixedDialect(), ids=[column])
+        text = id_text(connection, table, place_of(table, column, "item"), "item")
+        found = connection.execute(
+            f"SELECT DISTINCT {text} AS id FROM {table.table} WHERE rowid >= {table.skip}"  # noqa: S608 - own names
+        ).fetchall()
+    return sorted(one for (one,) in found if one)
 
 
 def check_columns(likes: SourceTable, wanted: ItemTexts) -> None:

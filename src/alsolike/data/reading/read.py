@@ -199,7 +199,7 @@ def read(
         if is_matrix:
             if wanted.refs and table is None:
                 raise SettingError(
-                    "A matrix has no columns of items: pass items=, or '{id}' texts."
+                    "A matrix has no columns for names and the like: pass items=, or '{id}' texts."
                 )
             interactions, loaded, counts, pairs, dropped = read_matrix(source, rules)
             fields = _report(loaded, counts, rules, pairs, dropped)

@@ -1,4 +1,4 @@
-"""Ranks all items for one user, or for the likes of a new user. No Numba."""
+"""Ranks all items for one user, and scores them for likes of a new one. No Numba."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from alsolike.models.base import Floats, FoldsInFactors, HasItemWeights, Recommender
+from alsolike.models.base import Floats, HasItemWeights, Recommender
 from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.prepared import prepared
 from alsolike.recommending.ranking.score_blocks import block_of, blocks_of_items, whole_rows
 from alsolike.recommending.shared import Indices, Mask
-from alsolike.recommending.unknown_users import all_alike, are_alike, is_by_popularity
 
 
 def ranked_for_user(
@@ -31,23 +30,6 @@ def scores_of_user(model: Any, row: int) -> Floats:
     """Return the model's own scores of all items for a user (row), (n_items,)."""
     rows = np.array([row], dtype=np.int32)
     return _all_scores(model, lambda items: model.scores(rows, items))
-
-
-def ranked_for_likes(
-    model: Any, items: Indices, values: Floats, may_appear: Mask, k: int
-) -> tuple[tuple[Indices, Floats], bool]:
-    """Return the best items for likes, and whether the model scores all items equally."""
-    owner = "this row of likes"
-    if isinstance(model, FoldsInFactors):
-        (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
-        if all_alike(model, vector[None])[0]:
-            return (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
-        return best_items(model, vector, may_appear, k, owner), False
-    scores = scores_for_likes(model, items, values)
-    may_appear = may_appear.copy()
-    may_appear[items[values < 0]] = False
-    is_unknown = not is_by_popularity(model) and are_alike(scores)
-    return best_of(model, scores, may_appear, k, owner), is_unknown
 
 
 def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:

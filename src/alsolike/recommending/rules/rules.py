@@ -141,12 +141,12 @@ class Rules:
             may_appear &= columns.having("only", column, values)
         for column, values in self.exclude:
             may_appear &= ~columns.having("exclude", column, values)
-        unknown = 0
+        unknown: list[str] = []
         if self.available is not None:
             ids = checked_ids(self.available, "item")
             places = model.items.places_of(ids)
-            unknown = int(np.count_nonzero(places < 0))
-            if unknown == len(places):
+            unknown = [ids[place] for place in np.flatnonzero(places < 0)]
+            if len(unknown) == len(ids):
                 raise UnknownId(_none_known(ids, model))
             is_available = np.zeros(len(model.items), dtype=bool)
             is_available[places[places >= 0]] = True
@@ -155,7 +155,7 @@ class Rules:
             Limit(column, columns.values("at_most", column), most) for column, most in self.at_most
         ]
         limits += [Limit(column, columns.values("one_of", column), 1) for column in self.one_of]
-        return Allowed(may_appear, Limits(tuple(limits)) if limits else None, unknown)
+        return Allowed(may_appear, Limits(tuple(limits)) if limits else None, tuple(unknown))
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,13 +168,13 @@ class Allowed:
         Items that may be listed.
     limits : Limits or None
         How many of a kind; None: any number.
-    unknown : int
+    unknown : tuple of str
         Available ids that the model does not know.
     """
 
     may_appear: Mask
     limits: Limits | None = None
-    unknown: int = 0
+    unknown: tuple[str, ...] = ()
 
     def shortfall(self, k: int, found: int) -> str:
         """Say in a sentence why a list has `found` items, not `k`; or nothing.
@@ -192,10 +192,44 @@ class Allowed:
         asked = f"{found:,} of {k:,} asked:"
         if found < most:
             return (
-                f"{asked} {_items(allowed)} allowed{kinds}; the others were seen, or cannot be "
-                "ranked here."
+                f"{asked} {_items(allowed)} allowed{kinds}; no other of them can be listed here "
+                "(seen, too few likes, or no score)."
             )
         return f"{asked} only {_items(most)} allowed{kinds if most < allowed else ''}."
+
+    def notes(self, k: int, lengths: Mapping[str, int], kind: str) -> list[str]:
+        """Say in sentences which lists are shorter than `k`, and which available ids are unknown.
+
+        Parameters
+        ----------
+        k : int
+        lengths : mapping of str to int
+            Items of each list, by the id of its owner.
+        kind : {"user", "item"}
+            What the owners are.
+
+        Examples
+        --------
+        >>> Allowed(np.array([True, False]), unknown=("x",)).notes(3, {"u1": 1, "u2": 0}, "user")
+        ["Available ids that are no items of this model: 1, such as 'x'.", \
+"2 users have fewer than 3 items; the first is 'u1': 1 of 3 asked: only 1 item is allowed."]
+        """
+        found = []
+        if self.unknown:
+            found.append(
+                f"Available ids that are no items of this model: {len(self.unknown):,}, such as "
+                f"{self.unknown[0][:_LONGEST]!r}."
+            )
+        short = [(owner, length) for owner, length in lengths.items() if length < k]
+        if short:
+            owner, length = short[0]
+            have = "has" if len(short) == 1 else "have"
+            head = (
+                f"{counted(len(short), kind)} {have} fewer than {counted(k, 'item')}; the first is "
+            )
+            head = "" if len(lengths) == 1 else head
+            found.append(f"{head}{owner!r}: {self.shortfall(k, length)}")
+        return found
 
 
 def allowed_of(
