@@ -17,6 +17,7 @@ from alsolike.recommending.fallback import MostLiked, RankedList, WithoutLikes
 from alsolike.recommending.rules.rules import Allowed, Rules
 from alsolike.recommending.shared import MIN_COUNT, open_items, unit_rows
 from alsolike.usage_hints import suggestion
+from alsolike.web.edge.exchange import below
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
@@ -72,7 +73,7 @@ def row_of(served: ServedModel, item: str) -> int:
         words = (
             f"Model {served.name!r} has no item with the id {_short(item)}.",
             hint_of(served, item),
-            "Find ids by name at /api/v1/items?q=NAME.",
+            f"Find ids by name at {below('/api/v1/items?q=NAME')}.",
         )
         raise UnknownId(" ".join(filter(None, words)))
     return row
@@ -222,7 +223,7 @@ def rows_of(served: ServedModel, items: Sequence[str]) -> list[int]:
         names = ", ".join(_short(item) for item in unknown[:_MOST_NAMED])
         raise UnknownId(
             f"Model {served.name!r} has no items with the ids {names}{more}. Find ids by name at "
-            "/api/v1/items?q=NAME."
+            f"{below('/api/v1/items?q=NAME')}."
         )
     twice = [item for item, times in Counter(items).items() if times > 1]
     if twice:
