@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from alsolike.recommending.co_likes import why_similar
     from alsolike.recommending.explain import explain
     from alsolike.recommending.pair_scores import scores
+    from alsolike.recommending.rules.rules import Rules
     from alsolike.recommending.similarity import similar_users
     from alsolike.recommending.single import recommend_for_likes
     from alsolike.tables import Table
@@ -66,6 +67,7 @@ __all__ = [
     "ItemKNNConfig",
     "Job",
     "Range",
+    "Rules",
     "Searching",
     "SimilarityConfig",
     "SparseLinearConfig",
@@ -142,6 +144,7 @@ _MODULES = {
     "recommending.co_likes": ("why_similar",),
     "recommending.single": ("recommend_for_likes",),
     "recommending.pair_scores": ("scores",),
+    "recommending.rules.rules": ("Rules",),
     "recommending.similarity": ("similar_users",),
     "pipeline.job": ("Job",),
     "pipeline.run": ("run_job",),

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from alsolike.cli.ids import rules_of
 from alsolike.cli.options import (
     PATH,
     k_option,
@@ -12,6 +13,7 @@ from alsolike.cli.options import (
     min_count_option,
     quiet_option,
     remote_images_option,
+    rules_options,
     threads_option,
     to_option,
     verbose_option,
@@ -41,6 +43,7 @@ _FORMATS = ["parquet", "jsonl", "sqlite", "json", "html"]
 @dial_options
 @marks_option("0,1", "Marks of the dial that pages of items show besides; none: no others.")
 @min_count_option
+@rules_options
 @remote_images_option
 @threads_option
 @quiet_option
@@ -58,12 +61,14 @@ def export(
     from alsolike.engines.local import LocalEngine
     from alsolike.export.export import export as write_files
 
+    rules = rules_of(options)
     with Terminal(quiet=quiet) as terminal:
         done = write_files(
             model,
             to,
             formats=formats or _FORMATS,
             exclude_seen=not keep_seen,
+            rules=rules,
             engine=LocalEngine(threads),
             observer=terminal,
             **options,

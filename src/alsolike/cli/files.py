@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
     from alsolike.data.reading.report import ReadReport
     from alsolike.models.base import FittedModel
+    from alsolike.recommending.rules.rules import Rules
     from alsolike.tables import Table
 
 
@@ -88,6 +89,23 @@ def write_likes(to: Path, likes: "Interactions") -> None:
     from alsolike.data.merge import to_table
 
     write_rows(to, to_table(likes))
+
+
+def say_rules(
+    model: "FittedModel",
+    rules: "Rules",
+    k: int,
+    table: "Table",
+    owners: Sequence[str],
+    kind: str,
+) -> None:
+    """Print to standard error which lists the rules make shorter than `k`."""
+    lengths = dict.fromkeys(owners, 0)
+    listed = table[kind].tolist() if kind in table else [owners[0]] * len(table)
+    for owner in listed:
+        lengths[owner] = lengths.get(owner, 0) + 1
+    for note in rules.of(model).notes(k, lengths, kind):
+        say(note, err=True)
 
 
 def show_rows(table: "Table", to: Path | None, *, none: str = "", verbose: bool) -> None:

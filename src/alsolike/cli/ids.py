@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from alsolike.errors import UnknownId
+from alsolike.errors import SettingError, UnknownId
 from alsolike.usage_hints import ASKS, did_you_mean_id
 
 if TYPE_CHECKING:
     from alsolike.models.base import FittedModel
+    from alsolike.recommending.rules.rules import Rules
 
 
 def item_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
@@ -36,6 +38,33 @@ def user_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
             )
             raise UnknownId(_with_way_out(said, "recommend", "users"))
     return texts
+
+
+def rules_of(options: dict[str, Any]) -> "Rules | None":
+    """Take the options of rules out of `options` and return them as rules; None without any."""
+    from alsolike.recommending.rules.rules import Rules
+
+    by_column = {name: options.pop(name) for name in ("only", "exclude", "at_most", "one_of")}
+    file = options.pop("available")
+    available = None if file is None else _listed_in(file)
+    return Rules.parsed(**by_column, available=available) or None
+
+
+def _listed_in(given: str) -> list[str]:
+    """Return the ids in a file, one per line, or in a column of a table: ``FILE:COLUMN``."""
+    from alsolike.data.reading.item_table import read_ids
+
+    file, _, column = given.rpartition(":")
+    if file and column and not Path(given).exists():
+        return read_ids(file, column)
+    try:
+        text = Path(given).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise SettingError(
+            f"{given}: a file with the id of an item on each line, or FILE:COLUMN, expected "
+            f"({getattr(error, 'strerror', None) or error})."
+        ) from error
+    return [line for line in text.split("\n") if line]
 
 
 def some_or_all(typed: Sequence[str], *, every: bool, what: str) -> Sequence[str] | None:

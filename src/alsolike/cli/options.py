@@ -25,6 +25,19 @@ class _NamedPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Names(click.ParamType[list[str]]):
+    """Names with commas between them."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the names, or refuse an empty one."""
+        names = [one.strip() for one in value.split(",")] if isinstance(value, str) else value
+        if not all(names):
+            self.fail("names of columns with commas between them expected.", param, ctx)
+        return names
+
+
 class _Objective(click.Choice[str]):
     """An objective; the names of earlier versions are read, but not shown."""
 
@@ -58,6 +71,13 @@ _READING = (
     _given("--item-name", "Column of names, in --items or else in the likes."),
     _given("--item-image", "Column of images, or a URL with {id}."),
     _given("--item-link", "Column of links, or a URL with {id}."),
+    _given(
+        "--item-columns",
+        "Further columns of --items, or else of the likes, to keep, for rules such as --only "
+        "[default: all others of --items].",
+        type=_Names(),
+        metavar="NAME,NAME",
+    ),
     _given("--delimiter", "Overrides detection; 'tab' or a character."),
     _given("--quote", "Overrides detection; 'none' or a character."),
     _given("--escape", "Overrides detection; 'none' or a character."),
@@ -320,6 +340,45 @@ remote_images_option = click.option(
 to_option = click.option(
     "--to", type=PATH, help="Write to this .csv or .parquet file instead of printing."
 )
+
+
+_RULES = (
+    _given(
+        "--only",
+        "List only items with one of these values in a column of the item table; repeatable.",
+        multiple=True,
+        metavar="COLUMN=VALUE|VALUE",
+    ),
+    _given(
+        "--at-most",
+        "Items of one value of a column in a list, such as 2:artist; repeatable.",
+        multiple=True,
+        metavar="N:COLUMN",
+    ),
+    _given(
+        "--one-of",
+        "One item of each value of a column in a list, for near-duplicates; repeatable.",
+        multiple=True,
+        metavar="COLUMN",
+    ),
+    _given(
+        "--available",
+        "List only items of this file: one id per line, or the column of a table.",
+        metavar="FILE|FILE:COLUMN",
+    ),
+)
+
+
+def rules_options(verb: Verb) -> Verb:
+    """Give a verb the options of rules on lists, see `alsolike.Rules`."""
+    exclude = click.option(
+        "--not",
+        "exclude",
+        multiple=True,
+        metavar="COLUMN=VALUE|VALUE",
+        help="Never list items with one of these values; repeatable.",
+    )
+    return _with(_RULES[:1], exclude(_with(_RULES[1:], verb)))
 
 
 def _with(options: tuple[_Option, ...], verb: Verb) -> Verb:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alsolike.cli.arguments import names_of, settings_of
-from alsolike.cli.files import held_out_likes, load_model, read_likes, show_rows
-from alsolike.cli.ids import item_ids, some_or_all, user_ids
+from alsolike.cli.files import held_out_likes, load_model, read_likes, say_rules, show_rows
+from alsolike.cli.ids import item_ids, rules_of, some_or_all, user_ids
 from alsolike.cli.options import (
     PATH,
     Source,
@@ -16,6 +16,7 @@ from alsolike.cli.options import (
     keep_seen_option,
     likes_argument,
     reading_options,
+    rules_options,
     set_option,
     threads_option,
     to_option,
@@ -163,6 +164,7 @@ def _evaluation_inputs(
     metavar="ITEM",
     help="Never recommend this item, by id or name; repeatable.",
 )
+@rules_options
 @without_likes_option
 @to_option
 @verbose_option
@@ -179,6 +181,7 @@ def recommend(
     to: Path | None,
     verbose: bool,
     threads: int | None,
+    **by_rule: Any,
 ) -> None:
     """Recommend items for USERS."""
     from alsolike.engines.local import LocalEngine
@@ -187,6 +190,7 @@ def recommend(
     from alsolike.recommending.shared import history_of
 
     typed = some_or_all(users, every=every, what="user")
+    rules = rules_of(by_rule)
     loaded = load_model(model, to)
     if not keep_seen:
         history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")
@@ -198,14 +202,18 @@ def recommend(
         exclude_seen=not keep_seen,
         allow=item_ids(loaded, allow) if allow else None,
         deny=item_ids(loaded, deny) if deny else None,
+        rules=rules,
         without_likes=without_likes,
         engine=LocalEngine(threads),
     )
     fallbacks = fallback_notes(loaded, loaded.users.indices_of(ids), without_likes)
     for sentence in fallbacks:
         say(sentence, err=True)
+    is_empty = bool(fallbacks) and without_likes == "empty"
+    if rules is not None:
+        say_rules(loaded, rules, k, table, () if is_empty else ids, "user")
     none = "No items left to recommend; try --keep-seen, or other --allow and --deny lists."
-    none = "" if fallbacks and without_likes == "empty" else none
+    none = "" if is_empty or rules is not None else none
     show_rows(table, to, none=none, verbose=verbose)
 
 

@@ -61,6 +61,26 @@ def _option(*names: str, **given: Any) -> Callable[..., Any]:
 )
 @click.option("--allow-host", "hosts", multiple=True, help="Extra Host header to accept.")
 @_option(
+    "--base-path",
+    default="",
+    metavar="PATH",
+    help="Path under which a proxy serves this, such as /rec.",
+)
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Proxy, or network, whose X-Forwarded-For, -Proto and -Prefix count; repeatable.",
+)
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Origin whose pages may read from the API, such as https://shop.example; repeatable.",
+)
+@_option(
     "--rate",
     type=click.FloatRange(min=0),
     default=50.0,

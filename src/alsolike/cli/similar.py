@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from alsolike.cli.files import load_model, show_rows
-from alsolike.cli.ids import item_ids, some_or_all, user_ids
+from alsolike.cli.files import load_model, say_rules, show_rows
+from alsolike.cli.ids import item_ids, rules_of, some_or_all, user_ids
 from alsolike.cli.options import (
     PATH,
     k_option,
     min_count_option,
     remote_images_option,
+    rules_options,
     threads_option,
     to_option,
     verbose_option,
@@ -24,6 +25,7 @@ from alsolike.usage_hints import did_you_mean
 if TYPE_CHECKING:
     from alsolike.models.base import FittedModel
     from alsolike.models.similarity.config import SimilarityConfig
+    from alsolike.recommending.rules.rules import Rules
     from alsolike.tables import Table
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -120,6 +122,7 @@ def marks_option(default: str, text: str) -> Callable[[Verb], Verb]:
 @k_option
 @dial_options
 @min_count_option
+@rules_options
 @to_option
 @verbose_option
 @threads_option
@@ -133,7 +136,7 @@ def similar(
     to: Path | None,
     verbose: bool,
     threads: int | None,
-    **dial: Any,
+    **options: Any,
 ) -> None:
     """List the items most similar to ITEMS, given by id or name."""
     from alsolike.recommending.single import similar_to
@@ -141,9 +144,10 @@ def similar(
     if together and every:
         raise click.UsageError("Give the ids of items for --together, not --all.")
     typed = some_or_all(items, every=every, what="item")
+    rules = rules_of(options)
     loaded = load_model(model, to, for_similar=True)
     ids = None if typed is None else item_ids(loaded, typed)
-    how = {"k": k, "min_count": min_count, **dial}
+    how = {"k": k, "min_count": min_count, "rules": rules, **options}
     if ids is not None and together:
         _show_together(loaded, ids, to, verbose=verbose, **how)
     elif ids is None or to is not None:
@@ -151,14 +155,14 @@ def similar(
         from alsolike.recommending.batch import similar as similar_items
 
         table = similar_items(loaded, ids, engine=LocalEngine(threads), **how)
-        _print_notes(loaded, ids, table, min_count, dial)
+        _print_notes(loaded, ids, table, **how)
         show_rows(table, to, verbose=verbose)
     else:
         for item in ids:
             if len(ids) > 1:
                 say(f"Similar to {_named(loaded, item)}")
             table = similar_to(loaded, item, **how)
-            _print_notes(loaded, [item], table, min_count, dial)
+            _print_notes(loaded, [item], table, **how)
             show_rows(table, None, verbose=verbose)
 
 
@@ -174,6 +178,8 @@ def _show_together(
     if note := note_on_counts(loaded, similarity_with(loaded, **dial)):
         say(note, err=True)
     say(f"Similar to {', '.join(_named(loaded, item) for item in ids)}", err=to is not None)
+    if how["rules"] is not None:
+        say_rules(loaded, how["rules"], how["k"], table, [", ".join(ids)], "set")
     show_rows(table, to, none="No items similar to this set.", verbose=verbose)
 
 
@@ -273,7 +279,14 @@ def configure(model: Path, **dial: Any) -> None:
 
 
 def _print_notes(
-    model: Any, ids: list[str] | None, table: "Table", min_count: int, dial: dict[str, Any]
+    model: Any,
+    ids: list[str] | None,
+    table: "Table",
+    *,
+    k: int,
+    min_count: int,
+    rules: "Rules | None",
+    **dial: Any,
 ) -> None:
     """Print to standard error which items have no neighbours, and whose are weakly founded."""
     from alsolike.recommending.affinities import (
@@ -286,7 +299,10 @@ def _print_notes(
     if note := note_on_counts(model, config):
         say(note, err=True)
     have = dict.fromkeys(table["item"].tolist())
-    _print_items_without_neighbours(model, ids, have, min_count, config)
+    if rules is None:
+        _print_items_without_neighbours(model, ids, have, min_count, config)
+    else:
+        say_rules(model, rules, k, table, list(model.items) if ids is None else ids, "item")
     noted = {item: note_on_few_likes(model, model.items.index_of(item)) for item in have}
     few = [item for item, note in noted.items() if note]
     if few:

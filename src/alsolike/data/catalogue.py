@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,8 @@ class Catalogue:
     images: StringArray | None = None
     links: StringArray | None = None
     more: Mapping[str, StringArray] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    """What was made of columns, such as an index of their values, for the next use."""
 
     def __post_init__(self) -> None:
         for label, column in self.columns().items():

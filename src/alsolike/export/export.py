@@ -20,7 +20,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ from alsolike.recommending.batch import shown_items
 from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.ranking.scan import Ranked
+from alsolike.recommending.rules.rules import Allowed, Rules, allowed_neighbours, allowed_of
 from alsolike.recommending.shared import MIN_COUNT, checked_k
 from alsolike.recommending.similarity import similar_at_marks, similar_indices
 from alsolike.storage.atomic import refuse_overlap
@@ -104,6 +105,7 @@ def export(
     popularity_bias: float | None = None,
     prior_strength: float | None = None,
     marks: Sequence[float] = (0.0, 1.0),
+    rules: Rules | None = None,
     remote_images: bool = False,
     engine: Engine | None = None,
     observer: Observer = SILENT,
@@ -138,6 +140,8 @@ def export(
     marks : sequence of float
         Popularity biases whose lists the page of an item has, too, as names behind a click; about
         130 bytes for each item of a list. Models without a dial have none.
+    rules : Rules or None
+        Rules on all lists, see `alsolike.Rules`.
     remote_images : bool
         Make the pages load images from the web; otherwise they show placeholders.
     engine : Engine or None
@@ -154,8 +158,9 @@ def export(
     BundleError
         The model is damaged, or was replaced meanwhile.
     SettingError
-        A format is unknown, `k` is below 1, the model has no history to leave out, or a setting of
-        similar items is wrong or needs a model with a dial.
+        A format is unknown, `k` is below 1, the model has no history to leave out, a setting of
+        similar items is wrong or needs a model with a dial, or a rule asks for a column or value
+        that is not there.
     WritingError
         The folder has other files, or cannot be written.
 
@@ -186,15 +191,18 @@ def export(
         prior_strength=prior_strength,
     )
     engine = engine or LocalEngine()
+    allowed = allowed_neighbours(comparing, rules) if rules else None
     ranking = functools.partial(
-        _ranked, comparing, length, min_count=min_count, engine=engine, observer=observer
-    )
+        _ranked, comparing, length, min_count=min_count, allowed=allowed, engine=engine,
+        observer=observer,
+    )  # fmt: skip
     tables = [
         ItemLists("item", "similar_item", "similar_items", comparing.items, ranking()[0], version)
     ]
     about = {
         "model": version, "name": comparing.name, "k": length, "min_count": min_count,
         "made_with": f"alsolike {__version__}", **_dial(comparing),
+        **({"rules": str(rules)} if rules else {}),
     }  # fmt: skip
     notes = [note for note in (note_on_counts(comparing), _passed_over(Path(model))) if note]
     if users:
@@ -204,11 +212,12 @@ def export(
             _expect_same_items(Path(model), loaded[0], comparing)
             about["recommending_model"] = loaded[1]
         lists, fallbacks = _recommended(
-            *loaded, length, exclude_seen=exclude_seen, without_likes=without_likes, engine=engine,
-            observer=observer,
+            *loaded, length, exclude_seen=exclude_seen, without_likes=without_likes, rules=rules,
+            engine=engine, observer=observer,
         )  # fmt: skip
         tables.append(lists)
         notes += fallbacks
+    notes += _notes_on(allowed, length, tables)
     data = ExportData(comparing, about, tuple(tables))
     builders = _builders(data, wanted)
     makers: Makers = _json_files(data) if "json" in wanted else {}
@@ -255,6 +264,7 @@ def _recommended(
     *,
     exclude_seen: bool,
     without_likes: WithoutLikes,
+    rules: Rules | None,
     engine: Engine,
     observer: Observer,
 ) -> tuple[ItemLists, list[str]]:
@@ -262,7 +272,7 @@ def _recommended(
     everybody = np.arange(len(model.users), dtype=np.int32)
     best = shown_items(
         model, everybody, k=k, exclude_seen=exclude_seen, without_likes=without_likes,
-        engine=engine, observer=observer,
+        allowed=allowed_of(model, rules or None), engine=engine, observer=observer,
     )  # fmt: skip
     ranked = Ranked(best.indices, best.scores)
     lists = ItemLists("user", "item", "recommendations", model.users, ranked, version, best.popular)
@@ -294,6 +304,7 @@ def _ranked(
     marks: Sequence[float] = (),
     *,
     min_count: int,
+    allowed: Allowed | None,
     engine: Engine,
     observer: Observer,
 ) -> list[Ranked]:
@@ -302,8 +313,29 @@ def _ranked(
     how: dict[str, Any] = {"k": k, "min_count": min_count, "engine": engine, "observer": observer}
     if marks:
         dialled = able(model, HasAffinities, "choose between specific and popular items")
-        return similar_at_marks(dialled, rows, marks=marks, **how)
-    return [similar_indices(expect_item_scorer(model, "compare items"), rows, **how)]
+        if allowed is None:
+            return similar_at_marks(dialled, rows, marks=marks, **how)
+        own = dialled.similarity_config
+        configs = [replace(own, popularity_bias=mark) for mark in marks]
+        return [
+            similar_indices(dialled, rows, similarity=one, allowed=allowed, **how)
+            for one in configs
+        ]
+    scorer = expect_item_scorer(model, "compare items")
+    return [similar_indices(scorer, rows, allowed=allowed, **how)]
+
+
+def _notes_on(allowed: Allowed | None, k: int, tables: Sequence[ItemLists]) -> list[str]:
+    """Say which lists the rules make shorter than `k`."""
+    notes: list[str] = []
+    if allowed is None:
+        return notes
+    for lists in tables:
+        lengths = np.count_nonzero(lists.ranked.indices >= 0, axis=1).tolist()
+        of_owners = dict(zip(lists.owners, lengths, strict=True))
+        found = allowed.notes(k, of_owners, lists.owner)
+        notes += [note for note in found if note not in notes]
+    return notes
 
 
 def _at_marks(

@@ -103,6 +103,8 @@ class Site:
         words += f" The score of a similar item: {self._scale.words}."
         if compared := described(self._data.model):
             words += f" Compared by {compared}."
+        if "rules" in about:
+            words += f" Rules on lists: {about['rules']}."
         chosen = np.argsort(-self._data.model.item_counts, kind="stable")[:_CHOSEN].tolist()
         return self._pages.index("Similar items", about=words, chosen=chosen, lists=lists)
 

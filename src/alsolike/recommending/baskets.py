@@ -1,6 +1,7 @@
 """Finds the items most similar to a set of items, such as a basket, in plain NumPy. No Numba."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from alsolike.models.base import FittedModel, HasAffinities, able
 from alsolike.models.similarity.config import Affinity
 from alsolike.recommending.affinities import affinity_terms_of, similarity_with
 from alsolike.recommending.ranking.nearest import Neighbours, expect_item_scorer
+from alsolike.recommending.rules.rules import Rules, allowed_neighbours
 from alsolike.recommending.shared import MIN_COUNT, Indices, checked_k, known_items, lists_table
 from alsolike.tables import Table
 from alsolike.usage_hints import with_example
@@ -24,6 +26,7 @@ def similar_to_set(
     popularity_bias: float | None = None,
     prior_strength: float | None = None,
     min_count: int = MIN_COUNT,
+    rules: Rules | None = None,
 ) -> Table:
     """Find the items most similar to a set of items, such as a basket.
 
@@ -36,7 +39,7 @@ def similar_to_set(
         For several items, one with a dial: with factors, or item-knn.
     items : sequence of str (ids or names), or int32, (n,) (rows)
         Distinct items, at least one.
-    k, affinity, popularity_bias, prior_strength, min_count
+    k, affinity, popularity_bias, prior_strength, min_count, rules
         As in `alsolike.similar`.
 
     Returns
@@ -73,9 +76,10 @@ def similar_to_set(
         raise SettingError("The ids or names of at least one item expected, an empty set given.")
     if len(rows) > 1 and affinity_terms_of(model, config) is None:
         able(model, HasAffinities, "compare a set of items")
-    neighbours = Neighbours(model, config)
+    neighbours, allowed = Neighbours(model, config), allowed_neighbours(model, rules)
+    among: dict[str, Any] = {"may_appear": allowed.may_appear, "limits": allowed.limits}
     if len(rows) > 1:
-        found, scores = neighbours.similar_to_set(rows, length, min_count=min_count)
+        found, scores = neighbours.similar_to_set(rows, length, min_count=min_count, **among)
     else:
-        found, scores = neighbours.similar(int(rows[0]), length, min_count=min_count)
+        found, scores = neighbours.similar(int(rows[0]), length, min_count=min_count, **among)
     return lists_table(model, None, "similar_item", found[None], scores[None])

@@ -4,6 +4,7 @@ Each thread holds one block of scores, so memory does not grow with users x item
 those of `alsolike.recommending.single`, byte for byte.
 """
 
+import functools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import (
     FittedModel,
+    Floats,
     HasFactors,
     HasItemWeights,
     Recommender,
@@ -39,15 +41,17 @@ from alsolike.recommending.ranking.scan import (
     Scan,
     ScoreSource,
 )
+from alsolike.recommending.ranking.single_row import ranked_for_user
 from alsolike.recommending.ranking.weight_sums import WeightSums
+from alsolike.recommending.rules.rules import Allowed, Rules, allowed_neighbours, allowed_of
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
+    Mask,
     checked_ids,
     checked_indices,
     checked_k,
     lists_table,
-    open_ids,
     open_items,
     user_rows,
 )
@@ -136,6 +140,7 @@ def recommend(
     exclude_seen: bool = True,
     allow: Iterable[str] | None = None,
     deny: Iterable[str] | None = None,
+    rules: Rules | None = None,
     without_likes: WithoutLikes = "popular",
     engine: Engine | None = None,
     observer: Observer = SILENT,
@@ -157,6 +162,8 @@ def recommend(
         Leave out a user's training items; the model must have its history.
     allow, deny : iterable of str, or None
         Ids or names of the only items that may appear; of items that may not.
+    rules : Rules or None
+        Rules by columns of the item table. A list is shorter than `k` only if they allow no more.
     without_likes : {"popular", "empty"}
         List for users about whom the model knows nothing (without a value above zero in the
         training data, with factors that are all zero, or with the same score for every item): the
@@ -176,7 +183,8 @@ def recommend(
     UnknownId
         A user or an item is not in the model.
     SettingError
-        `exclude_seen` for a model without its history, or `k` below 1.
+        `exclude_seen` for a model without its history, `k` below 1, or a rule asks for a column or
+        value that is not there.
 
     Examples
     --------
@@ -200,7 +208,7 @@ def recommend(
         rows,
         k=k,
         exclude_seen=exclude_seen,
-        among=open_ids(model, allow, deny),
+        allowed=allowed_of(model, rules, allow, deny),
         without_likes=without_likes,
         engine=engine,
         observer=observer,
@@ -215,30 +223,45 @@ def shown_items(
     *,
     k: int,
     exclude_seen: bool,
-    among: tuple[Indices | None, Indices | None] = (None, None),
+    allowed: Allowed | None = None,
     without_likes: WithoutLikes = "popular",
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Lists:
-    """Return the lists of `recommend` by rows; `among` are the allowed and denied items."""
-    allowed, denied = among
-    ranked = top_items(
-        model,
-        rows,
-        k=min(checked_k(k), max(len(model.items), 1)),
-        exclude=left_out_pairs(model, exclude_seen=exclude_seen),
-        allow=allowed,
-        deny=denied,
-        engine=engine,
+    """Return the lists of `recommend` by rows; without `allowed`, of all items."""
+    n_items = len(model.items)
+    length = min(checked_k(k), max(n_items, 1))
+    exclude = left_out_pairs(model, exclude_seen=exclude_seen)
+    allowed = allowed or Allowed(open_items(n_items, None, None))
+    may_appear, limits = allowed.may_appear, allowed.limits
+    rank = functools.partial(
+        top_items, model, exclude=exclude, allow=np.flatnonzero(may_appear), engine=engine,
         observer=observer,
-    )
+    )  # fmt: skip
+
+    def many(part: Indices, n: int) -> tuple[Indices, Floats]:
+        found = rank(rows[part], k=n)
+        return found.indices, found.scores
+
+    def one(place: int, among: Mask, n: int) -> tuple[Indices, Floats]:
+        unseen = among.copy()
+        if exclude is not None:
+            own = slice(exclude.indptr[rows[place]], exclude.indptr[rows[place] + 1])
+            unseen[exclude.indices[own]] = False
+        return ranked_for_user(model, int(rows[place]), unseen, n)
+
+    if limits is None:
+        ranked = many(np.arange(len(rows), dtype=np.int32), length)
+    else:
+        ranked = limits.best_of_many(len(rows), length, may_appear, many, one)
     return fill_lists(
         model,
         rows,
-        (ranked.indices, ranked.scores),
-        open_items(len(model.items), allowed, denied),
+        ranked,
+        may_appear,
         exclude_seen=exclude_seen,
         without_likes=without_likes,
+        limits=limits,
     )
 
 
@@ -253,6 +276,7 @@ def similar(
     prior_strength: float | None = None,
     include_self: bool = False,
     min_count: int = MIN_COUNT,
+    rules: Rules | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Table:
@@ -289,6 +313,8 @@ def similar(
     min_count : int
         Least likes of a neighbour in the training data: what a single person likes says little
         about an item. Hence at least 2; use 5 or more for unfiltered data.
+    rules : Rules or None
+        As in `alsolike.recommend`; not together with `include_self`.
     engine, observer
         As in `top_items`.
 
@@ -306,8 +332,8 @@ def similar(
     Unable
         The model compares no items, or a setting is given and it has no dial.
     SettingError
-        A setting is out of its range, the model does not have the affinity, or `include_self` for
-        another than the cosine.
+        A setting is out of its range, the model does not have the affinity, `include_self` for
+        another than the cosine, or a rule asks for a column or value that is not there.
 
     Examples
     --------
@@ -329,6 +355,7 @@ def similar(
         popularity_bias=popularity_bias,
         prior_strength=prior_strength,
     )
+    allowed = allowed_neighbours(model, rules, include_self=include_self)
     rows = _item_rows(model, items)
     ranked = similar_indices(
         scorer,
@@ -337,6 +364,7 @@ def similar(
         include_self=include_self,
         similarity=config,
         min_count=min_count,
+        allowed=allowed,
         engine=engine,
         observer=observer,
     )

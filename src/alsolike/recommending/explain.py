@@ -18,6 +18,11 @@ from alsolike.models.base import (
     able,
 )
 from alsolike.recommending.ranking.narrowing import dots
+from alsolike.recommending.ranking.single_row import (
+    row_of_likes,
+    scores_for_likes,
+    scores_of_user,
+)
 from alsolike.recommending.shared import (
     Indices,
     checked_ids,
@@ -26,7 +31,6 @@ from alsolike.recommending.shared import (
     likes_of_items,
     names_of,
 )
-from alsolike.recommending.single import row_of_likes, scores_for_likes, scores_of_user
 from alsolike.recommending.unknown_users import all_alike, are_alike
 from alsolike.tables import Table, wrapped
 from alsolike.usage_hints import with_example

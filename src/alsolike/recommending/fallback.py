@@ -16,6 +16,7 @@ from alsolike.data.interactions import Interactions, masked
 from alsolike.models.base import Basis, FittedModel, Floats, HasFactors, Recommender
 from alsolike.models.baselines.popularity import as_scores
 from alsolike.models.settings import check_choice
+from alsolike.recommending.rules.limits import Limits
 from alsolike.recommending.shared import Counts, Indices, Mask, likes_of_items, seen_by
 from alsolike.recommending.unknown_users import (
     has_likes,
@@ -92,6 +93,7 @@ def fill_lists(
     *,
     exclude_seen: bool,
     without_likes: WithoutLikes,
+    limits: Limits | None = None,
 ) -> Lists:
     """Complete ranked lists of users with the most liked items where the model has none.
 
@@ -108,6 +110,8 @@ def fill_lists(
         Leave out seen items. Disliked ones are never listed by popularity.
     without_likes : {"popular", "empty"}
         List the most liked items, or nothing.
+    limits : Limits or None
+        Kept by the ranked lists; the most liked items keep them, too.
     """
     indices, scores = ranked
     kept = _founded(model, scores, (indices >= 0).sum(axis=1))
@@ -126,7 +130,7 @@ def fill_lists(
     for row in short.tolist():
         first = int(kept[row])
         left_out = left_out_of(model, int(rows[row]), exclude_seen=exclude_seen)
-        items = most_liked.after(indices[row, :first], indices.shape[1], left_out)
+        items = most_liked.after(indices[row, :first], indices.shape[1], left_out, limits)
         here = slice(first, first + len(items))
         indices[row, here], popular[row, here] = items, True
         scores[row, here] = most_liked.scores(items)
@@ -155,12 +159,13 @@ def fill_list(
     *,
     is_unknown: bool,
     without_likes: WithoutLikes,
+    limits: Limits | None = None,
 ) -> RankedList:
     """Complete the list of a new user, as `fill_lists` does.
 
     Parameters
     ----------
-    model, may_appear, without_likes
+    model, may_appear, without_likes, limits
         As in `fill_lists`.
     ranked : int32 and float32, (n,)
         Items and scores.
@@ -179,7 +184,7 @@ def fill_list(
     popular = np.full(kept, is_by_popularity(model))
     if is_cut and without_likes == "popular":
         most_liked = MostLiked.of(model, may_appear)
-        more = most_liked.after(rows, k, left_out)
+        more = most_liked.after(rows, k, left_out, limits)
         rows, scores = np.append(rows, more), np.append(scores, most_liked.scores(more))
         popular = np.append(popular, np.ones(len(more), dtype=bool))
     by_popularity = bool(popular[0]) if len(rows) else is_unknown
@@ -216,8 +221,12 @@ class MostLiked:
         first = self.order[: k + len(left_out)]
         return first[~np.isin(first, left_out)][:k]
 
-    def after(self, listed: Indices, k: int, left_out: Indices) -> Indices:
+    def after(
+        self, listed: Indices, k: int, left_out: Indices, limits: Limits | None = None
+    ) -> Indices:
         """Return the items that follow `listed` in a list of `k`, except `left_out`."""
+        if limits is not None:
+            return limits.first_of(self.order, k - len(listed), listed=listed, left_out=left_out)
         return self.best(k - len(listed), np.concatenate([left_out, listed]))
 
     def scores(self, items: Indices) -> Floats:

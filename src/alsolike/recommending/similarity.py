@@ -25,7 +25,7 @@ from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.ranking.affinity import AffinitySource, check_finite, rank_at_marks
-from alsolike.recommending.ranking.nearest import expect_cosines, expect_item_scorer
+from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines, expect_item_scorer
 from alsolike.recommending.ranking.scan import (
     NotFiniteError,
     Plain,
@@ -35,6 +35,7 @@ from alsolike.recommending.ranking.scan import (
     ScoreSource,
 )
 from alsolike.recommending.ranking.score_blocks import not_finite
+from alsolike.recommending.rules.rules import Allowed
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Counts,
@@ -61,6 +62,7 @@ def similar_indices(
     similarity: SimilarityConfig | None = None,
     min_count: int = MIN_COUNT,
     counts: Counts | None = None,
+    allowed: Allowed | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Ranked:
@@ -85,6 +87,8 @@ def similar_indices(
         Least likes of a neighbour, see `alsolike.similar`.
     counts : int64, (n_items,), or None
         Likes of each item; None: the model's own counts.
+    allowed : Allowed or None
+        Rules; not together with `include_self`. None: every item may be listed.
     engine, observer
         As in `alsolike.recommending.batch.top_items`.
 
@@ -103,8 +107,38 @@ def similar_indices(
     """
     length = checked_k(k)
     rows = checked_indices(item_indices, len(model.items), kind="item")
-    engine, task = engine or LocalEngine(), "Comparing items"
+    engine = engine or LocalEngine()
     shown = (likes_of_items(model) if counts is None else counts) >= min_count
+    how: dict[str, Any] = {"similarity": similarity, "engine": engine, "observer": observer}
+    if allowed is not None:
+        shown &= allowed.may_appear
+    if allowed is None or allowed.limits is None:
+        return _ranked(model, rows, shown, length, include_self=include_self, **how)
+    neighbours = Neighbours(model, similarity)
+
+    def many(part: Indices, n: int) -> tuple[Indices, Floats]:
+        found = _ranked(model, rows[part], shown, n, include_self=False, **how)
+        return found.indices, found.scores
+
+    def one(place: int, among: Mask, n: int) -> tuple[Indices, Floats]:
+        return neighbours.similar(int(rows[place]), n, min_count=0, may_appear=among)
+
+    return Ranked(*allowed.limits.best_of_many(len(rows), length, shown, many, one))
+
+
+def _ranked(
+    model: HasFactors | ItemScorer,
+    rows: Indices,
+    shown: Mask,
+    length: int,
+    *,
+    include_self: bool,
+    similarity: SimilarityConfig | None,
+    engine: Engine,
+    observer: Observer,
+) -> Ranked:
+    """Rank the items that are shown, without limits, as `similar_indices`."""
+    task = "Comparing items"
     terms = affinity_terms_of(model, similarity)
     if terms is not None:
         if include_self:

@@ -5,12 +5,12 @@ Numba is not imported, so a server starts at once. Results equal those of
 among the best, which are then scored by the exact sum of `kernels.topk.dot`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from alsolike.errors import SettingError
 from alsolike.models.als.normal_equations import checked_values
@@ -19,7 +19,6 @@ from alsolike.models.base import (
     Floats,
     FoldsIn,
     FoldsInFactors,
-    HasItemWeights,
     able,
     expect_model,
 )
@@ -38,8 +37,9 @@ from alsolike.recommending.fallback import (
 from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
-from alsolike.recommending.ranking.prepared import prepared
-from alsolike.recommending.ranking.score_blocks import block_of, blocks_of_items, whole_rows
+from alsolike.recommending.ranking.single_row import ranked_for_user, row_of_likes, scores_for_likes
+from alsolike.recommending.rules.limits import Limits
+from alsolike.recommending.rules.rules import Rules, allowed_neighbours, allowed_of
 from alsolike.recommending.shared import (
     MIN_COUNT,
     Indices,
@@ -48,8 +48,6 @@ from alsolike.recommending.shared import (
     checked_k,
     known_items,
     list_table,
-    open_ids,
-    open_items,
     padded,
     seen_by,
 )
@@ -66,6 +64,7 @@ def recommend_one(
     exclude_seen: bool = True,
     allow: Iterable[str] | None = None,
     deny: Iterable[str] | None = None,
+    rules: Rules | None = None,
     without_likes: WithoutLikes = "popular",
 ) -> Table:
     """Recommend items to one user; the same table as ``recommend(model, user)``.
@@ -78,7 +77,7 @@ def recommend_one(
     model : FittedModel
     user : str
         Id of the user.
-    k, exclude_seen, allow, deny, without_likes
+    k, exclude_seen, allow, deny, rules, without_likes
         As in `alsolike.recommending.batch.recommend`.
 
     Returns
@@ -102,10 +101,11 @@ def recommend_one(
     expect_model(model, "recommend to one user")
     (user,) = checked_ids(user, "user")
     row = model.users.index_of(user)
-    among = open_items(len(model.items), *open_ids(model, allow, deny))
+    allowed = allowed_of(model, rules, allow, deny)
     found = recommend_row(
-        model, row, among, k, exclude_seen=exclude_seen, without_likes=without_likes
-    )
+        model, row, allowed.may_appear, k,
+        exclude_seen=exclude_seen, without_likes=without_likes, limits=allowed.limits,
+    )  # fmt: skip
     owner = "user", model.users.id_of(row)
     return list_table(model, owner, "item", found.rows, found.scores, found.bases)
 
@@ -118,6 +118,7 @@ def recommend_row(
     *,
     exclude_seen: bool = True,
     without_likes: WithoutLikes = "popular",
+    limits: Limits | None = None,
 ) -> RankedList:
     """Recommend items to a user (row), as `alsolike.recommending.batch.recommend` does.
 
@@ -127,6 +128,8 @@ def recommend_row(
         As in `recommend_one`, as are the errors.
     may_appear : bool, (n_items,)
         Items that may be listed, seen ones included.
+    limits : Limits or None
+        How many items of a kind may be listed.
     """
     check_without_likes(without_likes)
     length = min(checked_k(k), max(len(model.items), 1))
@@ -135,7 +138,8 @@ def recommend_row(
         seen_by(model)  # refuses a model without history
     if exclude_seen or not has_factors(model):
         unseen[left_out_of(model, row, exclude_seen=exclude_seen)] = False
-    ranked = ranked_for_user(model, row, unseen, length)
+    rank = functools.partial(ranked_for_user, model, row)
+    ranked = rank(unseen, length) if limits is None else limits.best(length, unseen, rank)
     if is_settled(model, row, ranked, length):
         popular = np.full(length, is_by_popularity(model))
         return RankedList(*ranked, "popularity" if popular[0] else "model", popular)
@@ -146,6 +150,7 @@ def recommend_row(
         may_appear,
         exclude_seen=exclude_seen,
         without_likes=without_likes,
+        limits=limits,
     )
     here = 0, slice(int(np.count_nonzero(lists.indices >= 0)))
     rows, scores, popular = lists.indices[here], lists.scores[here], lists.popular[here]
@@ -162,6 +167,7 @@ def recommend_for_likes(
     k: int = 10,
     allow: Iterable[str] | None = None,
     deny: Iterable[str] | None = None,
+    rules: Rules | None = None,
     without_likes: WithoutLikes = "popular",
 ) -> Table:
     """Recommend items to a new user, by likes; scores as in `alsolike.recommend`.
@@ -172,7 +178,7 @@ def recommend_for_likes(
     likes : mapping of str to float
         Ids or names of items, with the value of each as in the training data (1 for a like, a
         count; below zero for a dislike). They are not recommended.
-    k, allow, deny, without_likes
+    k, allow, deny, rules, without_likes
         As in `alsolike.recommending.batch.recommend`: without a value above zero in `likes`, the
         result is the most liked items, or nothing.
 
@@ -195,9 +201,11 @@ def recommend_for_likes(
         )
     check_without_likes(without_likes)
     items, values = known_items(model, list(likes)), list(likes.values())
-    may_appear = open_items(len(model.items), *open_ids(model, allow, deny))
-    may_appear[items] = False
-    found = recommend_row_for_likes(model, items, values, may_appear, k, without_likes)
+    allowed = allowed_of(model, rules, allow, deny)
+    allowed.may_appear[items] = False
+    found = recommend_row_for_likes(
+        model, items, values, allowed.may_appear, k, without_likes, limits=allowed.limits
+    )
     return list_table(model, None, "item", found.rows, found.scores, found.bases)
 
 
@@ -208,6 +216,8 @@ def recommend_row_for_likes(
     may_appear: Mask,
     k: int,
     without_likes: WithoutLikes = "popular",
+    *,
+    limits: Limits | None = None,
 ) -> RankedList:
     """Recommend items for likes, as `recommend_for_likes` does.
 
@@ -219,6 +229,8 @@ def recommend_row_for_likes(
         Rows of the liked items.
     values : sequence of float, (n,)
     may_appear : bool, (n_items,)
+    limits : Limits or None
+        How many items of a kind may be listed.
 
     Raises
     ------
@@ -229,8 +241,16 @@ def recommend_row_for_likes(
     able(model, FoldsIn, "recommend for likes")
     ranked, is_unknown = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
     disliked = items[amounts < 0]
+
+    def rank(shown: Mask, n: int) -> tuple[Indices, Floats]:
+        nonlocal is_unknown
+        found, is_unknown = ranked_for_likes(model, items, amounts, shown, n)
+        return found
+
     if (amounts > 0).any():
-        ranked, is_unknown = ranked_for_likes(model, items, amounts, may_appear, length)
+        ranked = (
+            rank(may_appear, length) if limits is None else limits.best(length, may_appear, rank)
+        )
     return fill_list(
         model,
         ranked,
@@ -239,6 +259,7 @@ def recommend_row_for_likes(
         disliked,
         is_unknown=is_unknown,
         without_likes=without_likes,
+        limits=limits,
     )
 
 
@@ -252,6 +273,7 @@ def similar_to(
     prior_strength: float | None = None,
     include_self: bool = False,
     min_count: int = MIN_COUNT,
+    rules: Rules | None = None,
 ) -> Table:
     """Find the items most similar to one item; the same table as ``similar(model, item)``.
 
@@ -260,7 +282,7 @@ def similar_to(
     model : FittedModel
     item : str
         Id or name of the item.
-    k, affinity, popularity_bias, prior_strength, include_self, min_count
+    k, affinity, popularity_bias, prior_strength, include_self, min_count, rules
         As in `alsolike.recommending.batch.similar`, as are further errors.
 
     Returns
@@ -279,8 +301,12 @@ def similar_to(
     )
     neighbours = Neighbours(model, config)
     by_cosine = expect_cosines(model, config) if include_self else None
+    allowed = allowed_neighbours(model, rules, include_self=include_self)
     (row,) = known_items(model, [item])
-    indices, scores = neighbours.similar(row, length, min_count=min_count)
+    indices, scores = neighbours.similar(
+        row, length,
+        min_count=min_count, may_appear=allowed.may_appear, limits=allowed.limits,
+    )  # fmt: skip
     if by_cosine is not None and by_cosine.item_norms[row] > 0:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
@@ -322,24 +348,6 @@ def fold_in_user(
     return vector
 
 
-def ranked_for_user(
-    model: FittedModel, row: int, may_appear: Mask, k: int
-) -> tuple[Indices, Floats]:
-    """Return the best items of a user by the model's own scores."""
-    owner = f"user {model.users.id_of(row)!r}"
-    if has_factors(model):
-        if not model.user_factors[row].any():  # everything ties
-            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
-        return best_items(model, model.user_factors[row], may_appear, k, owner)
-    return best_of(model, scores_of_user(model, row), may_appear, k, owner)
-
-
-def scores_of_user(model: Any, row: int) -> Floats:
-    """Return the model's own scores of all items for a user (row), (n_items,)."""
-    rows = np.array([row], dtype=np.int32)
-    return _all_scores(model, lambda items: model.scores(rows, items))
-
-
 def ranked_for_likes(
     model: Any, items: Indices, values: Floats, may_appear: Mask, k: int
 ) -> tuple[tuple[Indices, Floats], bool]:
@@ -355,31 +363,3 @@ def ranked_for_likes(
     may_appear[items[values < 0]] = False
     is_unknown = not is_by_popularity(model) and are_alike(scores)
     return best_of(model, scores, may_appear, k, owner), is_unknown
-
-
-def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:
-    """Return the scores of all items for likes (rows) by a model that `FoldsIn`, (n_items,)."""
-    order = np.argsort(items)  # as in a table of likes
-    likes = row_of_likes(items[order], values[order], len(model.items))
-    return _all_scores(model, lambda columns: model.user_scores(likes, columns))
-
-
-def _all_scores(model: Any, ask: Callable[[slice], Floats]) -> Floats:
-    """Return the scores of all items for one row, (n_items,); `ask` is given slices of items.
-
-    A model with item weights adds up whole rows of them, whatever the slice: it is asked once.
-    """
-    n_items = len(model.items)
-    scores: Floats
-    if prepared(model, "has item weights", lambda: isinstance(model, HasItemWeights)):
-        (scores,) = block_of(model.name, ask(slice(0, n_items)), 1, slice(0, n_items))
-    else:
-        (scores,) = whole_rows(model.name, ask, 1, blocks_of_items(model))
-    return scores
-
-
-def row_of_likes(items: Indices, values: Floats, n_items: int) -> sp.csr_array:
-    """Return items (rows) and their values as a matrix of one row, in the given order."""
-    # As wide as the rows: a product with wider ones would copy the other matrix to be so, too.
-    starts = np.array([0, len(items)], dtype=np.int32)
-    return sp.csr_array((values, items, starts), shape=(1, n_items))

@@ -19,6 +19,8 @@ from alsolike.web.edge.auth import (
     LoginMiddleware,
     Tokens,
 )
+from alsolike.web.edge.cors import CorsMiddleware, CrossOrigin
+from alsolike.web.edge.forwarded import ForwardedMiddleware
 from alsolike.web.edge.head import HeadMiddleware
 from alsolike.web.edge.host import HostMiddleware
 from alsolike.web.edge.origin import OriginMiddleware
@@ -92,15 +94,22 @@ def middlewares(
     """Return the middlewares, outermost first; ``docs/serving.md`` explains each."""
     has_token = settings.token is not None
     tokens = Tokens(settings.token, settings.swap_token, f"alsolike-{settings.port}")
+    cross_origin = CrossOrigin(settings.cors_origins) if settings.cors_origins else None
     stack = [
+        Middleware(
+            ForwardedMiddleware, base_path=settings.base_path, trusted=settings.trusted_proxies
+        ),
         Middleware(AccessLogMiddleware, log=log, metrics=metrics),
         Middleware(HeadMiddleware),
         Middleware(SecurityHeadersMiddleware, image_origins=image_origins, is_private=has_token),
+        cross_origin and Middleware(CorsMiddleware, cross_origin=cross_origin),
         Middleware(ErrorMiddleware, metrics=metrics),
         limiter and Middleware(RateLimitMiddleware, limiter=limiter),
         Middleware(HeadLimitsMiddleware),
         Middleware(HostMiddleware, names=(settings.host, *settings.hosts)),
-        Middleware(OriginMiddleware, login=LOGIN_PATH if has_token else None),
+        Middleware(
+            OriginMiddleware, login=LOGIN_PATH if has_token else None, cross_origin=cross_origin
+        ),
         (has_token or settings.swap_token)
         and Middleware(AuthenticationMiddleware, tokens=tokens, limiter=limiter),
         Middleware(

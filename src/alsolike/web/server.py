@@ -94,7 +94,12 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         shown = f"[{host}]" if ":" in host else host
         threading.Thread(
             target=_tell,
-            args=(host, port, settings.token, lambda: ready(f"http://{shown}:{port}/")),
+            args=(
+                host,
+                port,
+                settings.token,
+                lambda: ready(f"http://{shown}:{port}{settings.base_path}/"),
+            ),
             daemon=True,
         ).start()
         if settings.workers == 1:

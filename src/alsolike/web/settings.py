@@ -15,6 +15,8 @@ from alsolike.errors import SettingError
 from alsolike.models.bundle.io import describe
 from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.storage.atomic import replacing
+from alsolike.web.edge.cors import as_origin
+from alsolike.web.edge.exchange import is_base_path
 
 POPULARITY = "popularity"
 LEAST_TOKEN = 16
@@ -79,6 +81,13 @@ class Settings:
         Whether pages may load images from the web.
     pictures, bundles : Path or None
         Folder of image files, and of the bundles that the swap endpoint may name.
+    base_path : str
+        Path under which clients reach the service, such as ``/rec``; empty: the root.
+    trusted_proxies : tuple of str
+        Addresses and networks of proxies, such as ``127.0.0.1`` and ``10.0.0.0/8``, whose
+        X-Forwarded-For, -Proto and -Prefix count.
+    cors_origins : tuple of str
+        Origins, such as ``https://shop.example``, whose pages may read from the API.
     golden : Path or None
         JSON file of checks that a model must pass before it is served.
     log : str
@@ -113,6 +122,9 @@ class Settings:
     remote_images: bool = False
     pictures: Path | None = None
     bundles: Path | None = None
+    base_path: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     golden: Path | None = None
     log: str = "-"
 
@@ -135,6 +147,10 @@ class Settings:
             folder = getattr(self, label)
             if folder is not None and not Path(folder).is_dir():
                 raise SettingError(f"{label}: {str(folder)!r} is not a folder.")
+        object.__setattr__(self, "base_path", _base_path(self.base_path))
+        networks = tuple(str(_network(one)) for one in self.trusted_proxies)
+        object.__setattr__(self, "trusted_proxies", networks)
+        object.__setattr__(self, "cors_origins", tuple(map(_origin, self.cors_origins)))
         if self.token is not None and self.token == self.swap_token:
             raise SettingError(
                 "token and swap_token are the same: everybody with access could swap models. "
@@ -310,6 +326,35 @@ def _check_token(label: str, token: str | None) -> None:
         )
 
 
+def _base_path(given: str) -> str:
+    path = given.rstrip("/")
+    if path and not is_base_path(path):
+        raise SettingError(
+            f"base_path: a path of letters, digits and . _ ~ - expected, such as /rec, not {given!r}."
+        )
+    return path
+
+
+def _network(given: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(given)
+    except ValueError as error:
+        raise SettingError(
+            "trusted_proxies: an address or network expected, such as 127.0.0.1 or 10.0.0.0/8, not "
+            f"{given!r} ({error})."
+        ) from None
+
+
+def _origin(given: str) -> str:
+    origin = as_origin(given)
+    if origin is None:
+        raise SettingError(
+            "cors_origins: an origin expected, such as https://shop.example, with nothing behind "
+            f"the host and its port, not {given!r}. Each origin must be named."
+        )
+    return origin
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host.strip("[]"))
@@ -337,6 +382,7 @@ def _typed(stated: Mapping[str, Any]) -> dict[str, Any]:
     for label in _PATHS:
         if typed.get(label) is not None:
             typed[label] = Path(typed[label])
-    if "hosts" in typed:
-        typed["hosts"] = tuple(typed["hosts"])
+    for label in ("hosts", "trusted_proxies", "cors_origins"):
+        if label in typed:
+            typed[label] = tuple(typed[label])
     return typed

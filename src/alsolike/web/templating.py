@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from alsolike.views.page import asset
 from alsolike.views.templating import environment
+from alsolike.web.edge.exchange import below
 
 STATIC = "/static/"
 
@@ -68,7 +70,7 @@ def static_files() -> Mapping[str, StaticFile]:
 
 def static(name: str) -> str:
     """Return the address of a static file; raise KeyError if there is none."""
-    return STATIC + static_files()[name].served_as
+    return below(STATIC + static_files()[name].served_as)
 
 
 @functools.cache
@@ -90,9 +92,16 @@ def static_route() -> Route:
     return Route(f"{STATIC}{{name}}", serve_static, methods=["GET"])
 
 
+@functools.cache
+def _templates() -> jinja2.Environment:
+    made = environment(__package__)
+    made.globals["below"] = below  # a global, since imported macros see no other names
+    return made
+
+
 def render(template: str, **context: Any) -> str:
     """Render a template; texts in `context` are escaped, ``Markup`` is not."""
-    return environment(__package__).get_template(template).render(**context, static=static)
+    return _templates().get_template(template).render(**context, static=static)
 
 
 def page(template: str, *, status: int = 200, **context: Any) -> HTMLResponse:

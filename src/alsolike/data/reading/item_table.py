@@ -1,7 +1,8 @@
 """Builds the catalogue of items from a table of their own or from columns of the likes."""
 
+import os
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +10,13 @@ import duckdb
 import numpy as np
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.source_table import SourceTable
-from alsolike.data.reading.sources import Ref, id_text, place_of
+from alsolike.data.reading.sources import Ref, id_text, load, place_of, workspace
 from alsolike.data.string_array import StringArray
+from alsolike.data.validation import column_of
 from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import SettingError
 
 _ROLES = ("name", "image", "link")
 _SLOT = "{id}"
@@ -20,11 +24,30 @@ _SLOT = "{id}"
 
 @dataclass(frozen=True)
 class ItemTexts:
-    """Sources of the name, image and link of an item: columns, or texts with ``{id}``."""
+    """Sources of the texts of an item.
+
+    Parameters
+    ----------
+    name, image, link : str, int or None
+        Columns, or texts with ``{id}``.
+    further : sequence of str and int, str, or None
+        Columns to keep besides; None: all others of the item table, none of the likes.
+    """
 
     name: Ref | None = None
     image: Ref | None = None
     link: Ref | None = None
+    further: Sequence[Ref] | None = None
+
+    def __post_init__(self) -> None:
+        if self.further is None:
+            return
+        single = isinstance(self.further, (str, int))
+        given: list[Any] = [self.further] if single else list(self.further)
+        columns = [column_of("item_columns", one) for one in given]
+        if None in columns:
+            raise SettingError("item_columns: names or numbers of columns expected, None given.")
+        object.__setattr__(self, "further", tuple(dict.fromkeys(columns)))
 
     def columns(self) -> dict[str, Ref]:
         """Return the columns by role."""
@@ -33,6 +56,11 @@ class ItemTexts:
             for role in _ROLES
             if (ref := getattr(self, role)) is not None and not _is_template(role, ref)
         }
+
+    @property
+    def refs(self) -> list[Ref]:
+        """All columns that are asked for."""
+        return [*self.columns().values(), *(self.further or ())]
 
     def templates(self) -> dict[str, str]:
         """Return the texts with ``{id}`` by role."""
@@ -79,14 +107,16 @@ def build(
     non-empty text of an item is kept; items with different texts are counted as conflicting.
     """
     found = CatalogueColumns()
-    roles = dict(wanted.columns())
-    from_likes = roles
+    further, left = wanted.further, wanted.columns()
     if table is not None and item_id is not None:
         _number(connection, items)
         names = likes[0].names if likes is not None else ()
-        from_likes = _join_table(connection, table, item_id, roles, names, found, len(items))
-    if likes is not None and from_likes:
-        _gather(connection, *likes, from_likes, found, len(items))
+        left = _join_table(connection, table, item_id, wanted, names, found, len(items))
+        further = ()
+    if likes is not None:
+        places = {role: place_of(likes[0], ref, _asked_as(role)) for role, ref in left.items()}
+        places |= _labelled(likes[0], further or (), places)
+        _gather(connection, *likes, places, found, len(items))
     for role, template in wanted.templates().items():
         found.columns[role] = StringArray.pack(
             template.replace(_SLOT, urllib.parse.quote(item, safe="")) for item in items
@@ -95,6 +125,30 @@ def build(
         return None, found
     ordered = {role: found.columns.pop(role) for role in _ROLES if role in found.columns}
     return Catalogue.from_columns({**ordered, **found.columns}, n_items=len(items)), found
+
+
+def read_ids(source: str | os.PathLike[str], column: Ref) -> list[str]:
+    """Return the distinct ids in a column of a table, sorted, without empty ones.
+
+    Raises
+    ------
+    DataError
+        The table cannot be read, or has no such column.
+    """
+    with workspace(None) as (connection, scratch):
+        table = load(connection, scratch, "ids", source, FixedDialect(), ids=[column])
+        text = id_text(connection, table, place_of(table, column, "item"), "item")
+        found = connection.execute(
+            f"SELECT DISTINCT {text} AS id FROM {table.table} WHERE rowid >= {table.skip}"  # noqa: S608 - own names
+        ).fetchall()
+    return sorted(one for (one,) in found if one)
+
+
+def check_columns(likes: SourceTable, wanted: ItemTexts) -> None:
+    """Raise DataError for a column that the likes do not have."""
+    for role, ref in wanted.columns().items():
+        place_of(likes, ref, _asked_as(role))
+    _labelled(likes, wanted.further or ())
 
 
 def _number(connection: duckdb.DuckDBPyConnection, items: Vocabulary) -> None:
@@ -109,25 +163,27 @@ def _join_table(
     connection: duckdb.DuckDBPyConnection,
     table: SourceTable,
     item_id: Ref,
-    roles: dict[str, Ref],
+    wanted: ItemTexts,
     likes_names: Sequence[str],
     found: CatalogueColumns,
     n_items: int,
 ) -> dict[str, Ref]:
-    """Join the item table by id; return the roles left to the likes."""
+    """Join the item table by id; return the roles and columns left to the likes."""
     key = place_of(table, item_id, "item_id")
     expression = id_text(connection, table, key, "item")
     places: dict[str, int] = {}
     left: dict[str, Ref] = {}
-    for role, ref in roles.items():
+    for role, ref in wanted.columns().items():
         if str(ref) not in table.names and str(ref) in likes_names:
             left[role] = ref
         else:
             places[role] = place_of(table, ref, f"item_{role}")
-    used = {key, *places.values()}
-    for place in range(len(table.types)):
+    here, there = _divided(table, wanted.further, likes_names)
+    used = {key, *places.values()} if wanted.further is None else set()
+    for place in here:
         if place not in used:
-            places[_further(table.names[place] or f"column {place + 1}", places)] = place
+            places[_further(table, place, places)] = place
+    left |= {_unused(str(ref), {*places, *left}): ref for ref in there}
     every = ", ".join(f"c{place}" for place in range(len(table.types)))
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE item_rows AS SELECT {expression} AS id, rowid AS row, "  # noqa: S608 - own names
@@ -162,14 +218,13 @@ def _gather(
     connection: duckdb.DuckDBPyConnection,
     likes: SourceTable,
     seen: ItemRows,
-    roles: dict[str, Ref],
+    places: dict[str, int],
     found: CatalogueColumns,
     n_items: int,
 ) -> None:
-    """Take the first non-empty text of each role from the rows of the likes."""
+    """Take the first non-empty text of each column from the rows of the likes."""
     odd = np.zeros(n_items, dtype=bool)
-    for role, ref in roles.items():
-        place = place_of(likes, ref, f"item_{role}")
+    for role, place in places.items():
         text = f"nullif(CAST(c{place} AS VARCHAR), '')"
         # Hashes tell whether texts differ; only the first text of each item becomes a string.
         hashes = connection.execute(
@@ -201,8 +256,37 @@ def _keep(
         found.columns[label] = StringArray.pack(column.tolist() if n_items else [])
 
 
-def _further(name: str, taken: dict[str, int]) -> str:
+def _divided(
+    table: SourceTable, further: Sequence[Ref] | None, likes_names: Sequence[str]
+) -> tuple[Sequence[int], list[Ref]]:
+    """Return the places of further columns in the item table, and the columns of the likes."""
+    if further is None:
+        return range(len(table.types)), []
+    there = [ref for ref in further if str(ref) not in table.names and str(ref) in likes_names]
+    here = (place_of(table, ref, "item_columns") for ref in further if ref not in there)
+    return list(dict.fromkeys(here)), there
+
+
+def _labelled(
+    likes: SourceTable, further: Sequence[Ref], taken: Collection[str] = ()
+) -> dict[str, int]:
+    """Return the places of further columns of the likes by their labels."""
+    labels: dict[str, int] = {}
+    for place in dict.fromkeys(place_of(likes, ref, "item_columns") for ref in further):
+        labels[_further(likes, place, {*taken, *labels})] = place
+    return labels
+
+
+def _asked_as(role: str) -> str:
+    return f"item_{role}" if role in _ROLES else "item_columns"
+
+
+def _further(table: SourceTable, place: int, taken: Collection[str]) -> str:
     """Return an unused label for a further column."""
+    return _unused(table.names[place] or f"column {place + 1}", taken)
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
     label = f"{name} (column)" if name in _ROLES else name
     while label in taken:
         label += " (again)"

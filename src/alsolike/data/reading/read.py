@@ -6,7 +6,7 @@ depend on the number of threads.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import duckdb
@@ -31,7 +31,7 @@ from alsolike.data.reading.formats.query import Query
 from alsolike.data.reading.matrices import read_matrix
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, write_rejects
-from alsolike.data.reading.sources import Ref, load, place_of, workspace
+from alsolike.data.reading.sources import Ref, load, workspace
 from alsolike.data.validation import column_of
 from alsolike.errors import SettingError
 from alsolike.progress import SILENT, Observer
@@ -53,6 +53,7 @@ def read(
     item_name: Ref | None = None,
     item_image: Ref | None = None,
     item_link: Ref | None = None,
+    item_columns: Sequence[Ref] | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -108,6 +109,9 @@ def read(
     item_name, item_image, item_link : str or int, optional
         Columns of `items`, or else of the likes. Image and link may also be a text in which
         the percent-encoded id replaces ``{id}``.
+    item_columns : sequence of str or int, optional
+        Further columns of `items`, or else of the likes, to keep as texts, for rules on lists;
+        default: all others of `items`.
     delimiter, quote, escape : str, optional
         Override detection, for `source`; ``"tab"`` and ``"none"`` are understood.
     header : bool, optional
@@ -234,7 +238,7 @@ def read(
         raise SettingError(
             "A matrix has no columns: user=, item=, value=, timestamp= and encoding= do not apply."
         )
-    wanted = item_table.ItemTexts(item_name, item_image, item_link)
+    wanted = item_table.ItemTexts(item_name, item_image, item_link, item_columns)
     with _reported(observer), workspace(threads) as (connection, scratch):
         table = None
         if items is not None:
@@ -246,14 +250,14 @@ def read(
                 items,
                 items_fixed,
                 ids=[item_id],
-                scalars=list(wanted.columns().values()),
+                scalars=wanted.refs,
                 reject=on_error == "reject",
                 encoding=items_encoding,
             )
         if is_matrix:
-            if wanted.columns() and table is None:
+            if wanted.refs and table is None:
                 raise SettingError(
-                    "A matrix has no columns for names: pass items=, or '{id}' texts."
+                    "A matrix has no columns for names and the like: pass items=, or '{id}' texts."
                 )
             fixed.refuse_lines("a matrix")
             interactions, loaded, counts, pairs, dropped = read_matrix(source, rules)
@@ -273,7 +277,7 @@ def read(
                 source,
                 fixed,
                 ids=[user, item],
-                scalars=[value, timestamp, *(() if table else wanted.columns().values())],
+                scalars=[value, timestamp, *(() if table else wanted.refs)],
                 reject=on_error == "reject",
                 encoding=encoding,
             )
@@ -322,8 +326,7 @@ def _from_rows(
     item_id: Ref | None,
 ) -> tuple[Interactions, ReadReport]:
     if table is None:
-        for role, ref in wanted.columns().items():
-            place_of(loaded, ref, f"item_{role}")
+        item_table.check_columns(loaded, wanted)
     counts = clean(connection, loaded, roles, rules)
     users = vocabulary_of(connection, "user")
     items = vocabulary_of(connection, "item")

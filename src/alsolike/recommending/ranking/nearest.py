@@ -21,6 +21,7 @@ from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.prepared import prepared
 from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, blocks_of, whole_rows
 from alsolike.recommending.ranking.stages import stages_of
+from alsolike.recommending.rules.limits import Limits
 from alsolike.recommending.shared import MIN_COUNT, Indices, Mask, likes_of_items
 
 _AT_ONCE = 1 << 19  # products of a few items with all, within the caches of a core
@@ -81,7 +82,13 @@ class Neighbours:
         self._comparison: _Comparison = found or _Scores(expect_item_scorer(model, "compare items"))
 
     def similar_to_set(
-        self, rows: Indices, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
+        self,
+        rows: Indices,
+        k: int,
+        *,
+        min_count: int = MIN_COUNT,
+        may_appear: Mask | None = None,
+        limits: Limits | None = None,
     ) -> tuple[Indices, Floats]:
         """Return the items most similar to a set of distinct items, as `similar` does for one.
 
@@ -93,12 +100,25 @@ class Neighbours:
         Unable
             The model has no affinities.
         """
-        if not isinstance(self._comparison, SingleAffinities):
+        comparison = self._comparison
+        if not isinstance(comparison, SingleAffinities):
             raise Unable("A model with affinities is needed to compare a set of items.")
-        return self._comparison.similar_to_set(rows, k, min_count, may_appear)
+        if limits is None:
+            return comparison.similar_to_set(rows, k, min_count, may_appear)
+        return limits.best(
+            k,
+            self._shown(may_appear),
+            lambda shown, n: comparison.similar_to_set(rows, n, min_count, shown),
+        )
 
     def similar(
-        self, row: int, k: int, *, min_count: int = MIN_COUNT, may_appear: Mask | None = None
+        self,
+        row: int,
+        k: int,
+        *,
+        min_count: int = MIN_COUNT,
+        may_appear: Mask | None = None,
+        limits: Limits | None = None,
     ) -> tuple[Indices, Floats]:
         """Return the items most similar to one, and their scores, best first.
 
@@ -112,6 +132,8 @@ class Neighbours:
             Least likes of a similar item.
         may_appear : bool, (n_items,), or None
             Items that may be returned; None: all.
+        limits : Limits or None
+            How many items of a kind may be returned.
 
         Returns
         -------
@@ -123,7 +145,18 @@ class Neighbours:
         FitError
             A score is NaN or +inf.
         """
-        return self._comparison.similar(row, k, min_count, may_appear)
+        comparison = self._comparison
+        if limits is None:
+            return comparison.similar(row, k, min_count, may_appear)
+        return limits.best(
+            k,
+            self._shown(may_appear),
+            lambda shown, n: comparison.similar(row, n, min_count, shown),
+        )
+
+    def _shown(self, may_appear: Mask | None) -> Mask:
+        everything = np.ones(self._comparison.n_items, dtype=bool)
+        return everything if may_appear is None else may_appear
 
     def similar_to_many(
         self, rows: Indices, k: int, *, block: int = _AT_ONCE

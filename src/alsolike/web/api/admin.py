@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from alsolike.errors import AlsolikeError, Forbidden, Starting, UnknownId
 from alsolike.web.api import reference, schemas
+from alsolike.web.edge.exchange import base_path
 from alsolike.web.monitoring.metrics import CONTENT_TYPE
 from alsolike.web.pages.base import page
 from alsolike.web.service import service_of
@@ -77,7 +78,7 @@ def measured(request: Request) -> Response:
 def description(request: Request) -> Response:
     """Send the OpenAPI description."""
     described = request.app.openapi()
-    root = request.scope.get("root_path", "").rstrip("/")
+    root = request.scope.get("root_path", "").rstrip("/") + base_path()
     return JSONResponse(described | ({"servers": [{"url": root}]} if root else {}))
 
 
@@ -90,7 +91,7 @@ def documentation(request: Request) -> Response:
         "documentation.html",
         endpoints=reference.endpoints(described),
         schemas=reference.schemas(described),
-        base=str(request.base_url).rstrip("/"),
+        base=str(request.base_url).rstrip("/") + base_path(),
         item=_plain_id(service_of(request).registry.of(None)),
         most_k=settings.most_k,
         most_bytes=settings.most_bytes,

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from alsolike.errors import InTrainingData
 from alsolike.models.als.normal_equations import checked_values
 from alsolike.web.api import schemas
-from alsolike.web.api.routes import IdInQuery, OutsideId, Slot, distinct, requested_model
+from alsolike.web.api.parameters import Slot
+from alsolike.web.api.routes import IdInQuery, OutsideId, distinct, requested_model
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import ServedModel

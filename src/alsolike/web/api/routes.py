@@ -6,21 +6,25 @@ into the query of ``/item``, ``/similar`` and ``/recommendations``.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
 from fastapi import Path as InPath
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from alsolike.errors import SettingError, Unable
 from alsolike.models.als.normal_equations import checked_values
-from alsolike.models.similarity.config import Affinity, SimilarityConfig
-from alsolike.recommending import fallback
-from alsolike.recommending.shared import MIN_COUNT
+from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.web.api import schemas
-from alsolike.web.api.fast_path import DEFAULT_K
+from alsolike.web.api.parameters import (
+    K,
+    PopularityBias,
+    RecommendedQuery,
+    SimilarQuery,
+    Slot,
+    WantedAffinity,
+)
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import ServedModel
@@ -45,60 +49,6 @@ IdInQuery = Annotated[
         description="your own id",
     ),
 ]
-K = Annotated[int, Query(ge=1, description="length of the list")]
-MinCount = Annotated[int, Query(ge=0, le=2**31, description="minimum likes of a listed item")]
-PopularityBias = Annotated[
-    float | None,
-    Query(ge=0, le=1, description=f"{schemas.DIAL}; without it, the model's own, see affinity"),
-]
-WantedAffinity = Annotated[
-    Affinity | None,
-    Query(description="how items are compared; without it, as the model is set to"),
-]
-Slot = Annotated[
-    str | None,
-    Query(alias="model", max_length=64, description="model name, or popularity"),
-]
-Ids = list[schemas.OutsideId] | None
-Allowed = Annotated[
-    Ids, Query(max_length=schemas.MOST_IDS, description="only these ids; repeatable")
-]
-Denied = Annotated[
-    Ids, Query(max_length=schemas.MOST_IDS, description="never these ids; repeatable")
-]
-WithoutLikes = Annotated[
-    fallback.WithoutLikes,
-    Query(description="for users without known likes: the most liked items, or an empty list"),
-]
-ExcludeSeen = Annotated[bool, Query(description="leave out items that the user already likes")]
-
-
-@dataclass(frozen=True)
-class _Filters:
-    """Parameters of all lists."""
-
-    slot: Slot = None
-    allow: Allowed = None
-    deny: Denied = None
-
-
-@dataclass(frozen=True)
-class _SimilarQuery(_Filters):
-    k: K = DEFAULT_K
-    min_count: MinCount = MIN_COUNT
-    popularity_bias: PopularityBias = None
-    affinity: WantedAffinity = None
-
-
-@dataclass(frozen=True)
-class _RecommendedQuery(_Filters):
-    k: K = 10
-    exclude_seen: ExcludeSeen = True
-    without_likes: WithoutLikes = "popular"
-
-
-SimilarQuery = Annotated[_SimilarQuery, Depends()]
-RecommendedQuery = Annotated[_RecommendedQuery, Depends()]
 
 
 async def similar_items(request: Request, item_id: OutsideId, query: SimilarQuery) -> Response:
@@ -109,16 +59,16 @@ async def similar_items(request: Request, item_id: OutsideId, query: SimilarQuer
     answers = service_of(request).answers
 
     def answered() -> bytes:
-        may_appear = queries.allowed(served, query.allow, query.deny)
-        if may_appear is None and not by_likes:
+        allowed = queries.allowed(served, query.allow, query.deny, query.rules)
+        if allowed is None and not by_likes:
             return answers.similar(served, row, k, query.min_count, similarity)
         if by_likes:
-            ranking = queries.popular(served, k, without=(row,), may_appear=may_appear)
+            ranking = queries.popular(served, k, without=(row,), allowed=allowed)
             basis = queries.popular_basis(served, [row])
         else:
             ranking = queries.similar(
                 served, row, k,
-                similarity=similarity, min_count=query.min_count, may_appear=may_appear,
+                similarity=similarity, min_count=query.min_count, allowed=allowed,
             )  # fmt: skip
             basis = queries.similar_basis(served, [row], similarity)
         return schemas.to_json(
@@ -127,9 +77,11 @@ async def similar_items(request: Request, item_id: OutsideId, query: SimilarQuer
             item=item_id,
             **basis,
             similar=queries.ranked(served, ranking),
+            note=queries.note_on(allowed, query.rules, k, len(ranking)),
         )
 
-    return await _answered(answered, is_fast=served.compares_fast([row]))
+    is_fast = query.rules is None and served.compares_fast([row])
+    return await _answered(answered, is_fast=is_fast)
 
 
 async def similar_items_by_query(
@@ -149,14 +101,14 @@ async def similar_to_these(request: Request, basket: schemas.Basket, slot: Slot 
     similarity = _similarity(served, slot, basket.affinity, basket.popularity_bias)
 
     def answered() -> bytes:
-        may_appear = queries.allowed(served, basket.allow, basket.deny)
+        allowed = queries.allowed(served, basket.allow, basket.deny, basket.rules)
         if queries.is_popularity(slot):
-            ranking = queries.popular(served, k, without=rows, may_appear=may_appear)
+            ranking = queries.popular(served, k, without=rows, allowed=allowed)
             basis = queries.popular_basis(served, rows)
         else:
             ranking = queries.similar_to_set(
                 served, rows, k,
-                similarity=similarity, min_count=basket.min_count, may_appear=may_appear,
+                similarity=similarity, min_count=basket.min_count, allowed=allowed,
             )  # fmt: skip
             basis = queries.similar_basis(served, rows, similarity)
         return schemas.to_json(
@@ -165,9 +117,11 @@ async def similar_to_these(request: Request, basket: schemas.Basket, slot: Slot 
             items=basket.items,
             **basis,
             similar=queries.ranked(served, ranking),
+            note=queries.note_on(allowed, basket.rules, k, len(ranking)),
         )
 
-    return await _answered(answered, is_fast=served.compares_fast(rows))
+    is_fast = basket.rules is None and served.compares_fast(rows)
+    return await _answered(answered, is_fast=is_fast)
 
 
 def explain_neighbours(
@@ -186,7 +140,7 @@ def explain_neighbours(
     similarity = _similarity(served, None, affinity, popularity_bias)
     only = queries.similar(
         served, row, 1, similarity=similarity, min_count=0,
-        may_appear=queries.allowed(served, [other], None),
+        allowed=queries.allowed(served, [other], None),
     )  # fmt: skip
     score = only[0][1] if only else 0.0
     cosine = queries.cosine(served, row, near)
@@ -240,14 +194,17 @@ def recommend_to_user(
 ) -> dict[str, Any]:
     """Recommend to a user; live likes count at once."""
     served, service = requested_model(request, query.slot), service_of(request)
+    k, allowed = (
+        _checked(request, query.k),
+        queries.allowed(served, query.allow, query.deny, query.rules),
+    )
     found, profile = queries.recommendations(
         served,
         user_id,
         service.state.likes_of(user_id),
-        _checked(request, query.k),
+        k,
         exclude_seen=query.exclude_seen,
-        allow=query.allow,
-        deny=query.deny,
+        allowed=allowed,
         without_likes=query.without_likes,
         by_likes=queries.is_popularity(query.slot),
     )
@@ -259,6 +216,7 @@ def recommend_to_user(
         "training_likes": profile.trained,
         "live_likes": len(profile.live),
         "ignored_likes": profile.ignored,
+        "note": queries.note_on(allowed, query.rules, k, len(found.rows)),
     }
 
 
@@ -277,14 +235,14 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
         likes = distinct(wish.likes)
         values = {queries.row_of(served, item): value for item, value in likes.items()}
         checked_values(list(likes.values()), len(likes))
-        may_appear = queries.allowed(served, wish.allow, wish.deny)
+        allowed = queries.allowed(served, wish.allow, wish.deny, wish.rules)
         if queries.is_popularity(slot):
             without = values if wish.exclude_seen else ()
-            ranking = queries.popular(served, k, without=without, may_appear=may_appear)
+            ranking = queries.popular(served, k, without=without, allowed=allowed)
             found = queries.found_of(ranking)
         else:
             found = recommend_for(
-                served, values, k, may_appear,
+                served, values, k, allowed,
                 exclude=wish.exclude_seen, without_likes=wish.without_likes,
             )  # fmt: skip
         return schemas.to_json(
@@ -296,9 +254,11 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
             training_likes=0,
             live_likes=0,
             ignored_likes=0,
+            note=queries.note_on(allowed, wish.rules, k, len(found.rows)),
         )
 
-    return await _answered(answered, is_fast=served.is_fast(len(wish.likes)))
+    is_fast = wish.rules is None and served.is_fast(len(wish.likes))
+    return await _answered(answered, is_fast=is_fast)
 
 
 def explain_recommendation(

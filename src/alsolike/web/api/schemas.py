@@ -16,6 +16,7 @@ from alsolike.models.similarity.config import FEW_LIKES, Affinity
 from alsolike.recommending.fallback import WithoutLikes
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.usage_hints import did_you_mean
+from alsolike.web.api.rules import NOTE, RulesFields
 
 PREFERENCE = (
     "a predicted preference: models with factors aim at 1 for liked items and 0 for the rest, "
@@ -71,7 +72,7 @@ class Likes(Taken):
     likes: list[Like] = Field(min_length=1, max_length=MOST_LIKES)
 
 
-class Wish(Taken):
+class Wish(Taken, RulesFields):
     """Likes, and options of the recommendations for them."""
 
     likes: list[Like] = Field(max_length=MOST_LIKES, description="may be empty; see without_likes")
@@ -85,7 +86,7 @@ class Wish(Taken):
     )
 
 
-class Basket(Taken):
+class Basket(Taken, RulesFields):
     """A set of items, and options of the items similar to it."""
 
     items: list[OutsideId] = Field(
@@ -212,6 +213,7 @@ class Similar(Founded):
 
     item: str
     similar: list[Ranked]
+    note: str | None = NOTE
 
 
 class SimilarToSet(Founded):
@@ -219,6 +221,7 @@ class SimilarToSet(Founded):
 
     items: list[str]
     similar: list[Ranked]
+    note: str | None = NOTE
 
 
 class Recommended(Answer):
@@ -239,6 +242,7 @@ class Recommended(Answer):
         description="live likes that do not count: of items unknown to this model, or all if it "
         "cannot use likes after its training"
     )
+    note: str | None = NOTE
 
 
 class Kept(Answer):

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import Refusal
-from alsolike.web.edge.exchange import client_of, headers_of, path_of
+from alsolike.web.edge.exchange import base_path, below, client_of, headers_of, path_of
 from alsolike.web.edge.rate_limit import Limiter
 from alsolike.web.edge.request_limits import part_of
 from alsolike.web.query_parameters import QueryParameters
@@ -97,7 +97,8 @@ class Tokens:
     def cookie(self, *, is_secure: bool) -> str:
         """Return the Set-Cookie field of a login, unreadable by scripts."""
         value = self._signer.sign("login").decode("ascii")
-        field = f"{self._cookie}={value}; Path=/; Max-Age={LASTS}; HttpOnly; SameSite=Strict"
+        path = base_path() or "/"
+        field = f"{self._cookie}={value}; Path={path}; Max-Age={LASTS}; HttpOnly; SameSite=Strict"
         return f"{field}; Secure" if is_secure else field
 
     def _shown(self, cookies: bytes) -> bytes:
@@ -180,7 +181,7 @@ class LoginMiddleware:
             _charge(self._limiter, scope)
             return login_page(onward, failed=True)
         headers = {
-            "Location": onward,
+            "Location": below(onward),
             "Set-Cookie": self._tokens.cookie(is_secure=scope["scheme"] == "https"),
             "Cache-Control": "no-store",
         }

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Mapping
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import Refusal
+from alsolike.web.edge.cors import CrossOrigin, answer_preflight, is_preflight
 from alsolike.web.edge.exchange import headers_of, path_of
 
 _ORIGIN = re.compile(rb"(?P<scheme>https?)://(?P<host>[^/?#@]+)")
@@ -24,14 +25,29 @@ _OURS = frozenset({b"same-origin", b"none"})  # none: typed or bookmarked
 
 
 class OriginMiddleware:
-    """Refuses cross-origin requests, except followed links and those to the path `login` (403)."""
+    """Refuses cross-origin requests, except followed links and those to the path `login` (403).
 
-    def __init__(self, app: ASGIApp, *, login: str | None = None) -> None:
-        self._app, self._login = app, login
+    Those that `cross_origin` allows pass, too, and their preflights are answered.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        login: str | None = None,
+        cross_origin: CrossOrigin | None = None,
+    ) -> None:
+        self._app, self._login, self._cross_origin = app, login, cross_origin
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Check one request and pass it on."""
-        if scope["type"] == "http" and not (self._login and path_of(scope) == self._login):
+        if scope["type"] != "http":
+            return self._app(scope, receive, send)
+        if self._cross_origin is not None and self._cross_origin.allowed_origin(scope):
+            return (
+                answer_preflight(send) if is_preflight(scope) else self._app(scope, receive, send)
+            )
+        if not (self._login and path_of(scope) == self._login):
             check_origin(scope["method"], headers_of(scope))
         return self._app(scope, receive, send)
 

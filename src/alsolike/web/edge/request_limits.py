@@ -20,7 +20,10 @@ _DRAIN_SECONDS = 1.0
 
 
 class HeadLimitsMiddleware:
-    """Refuses long URLs (414), and repeated headers that must be unique (400)."""
+    """Refuses long URLs (414), and repeated headers that must be unique (400).
+
+    So are headers of a trusted proxy that `ForwardedMiddleware` could not read.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,6 +31,8 @@ class HeadLimitsMiddleware:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Check one request and pass it on."""
         if scope["type"] == "http":
+            if (malformed := scope.get("state", {}).get("malformed")) is not None:
+                raise malformed
             fields = scope["headers"]
             if len(headers_of(scope)) != len(fields):
                 names = [name for name, _ in fields]

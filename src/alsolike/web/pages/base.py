@@ -13,6 +13,7 @@ from starlette.routing import Route, compile_path
 from alsolike.errors import AlsolikeError, UnknownModel
 from alsolike.views.page import clean
 from alsolike.web import templating
+from alsolike.web.edge.exchange import below
 from alsolike.web.errors import Problem, problem_of
 from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.service import service_of
@@ -112,7 +113,7 @@ def map_address(registry: ModelRegistry) -> str | None:
     default = registry.of(None).name
     if not mapped:
         return None
-    return with_model(None if default in mapped else mapped[0], "/map")
+    return with_model(None if default in mapped else mapped[0], below("/map"))
 
 
 def model_links(request: Request, address: str) -> list[tuple[str, str]]:

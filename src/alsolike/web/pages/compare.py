@@ -11,6 +11,7 @@ from starlette.responses import Response
 from alsolike.errors import SettingError, Unable, UnknownModel
 from alsolike.evaluation.statistics.sequential_test import SequentialTest
 from alsolike.views.page import clean
+from alsolike.web.edge.exchange import below
 from alsolike.web.pages import votes as voting
 from alsolike.web.pages.base import field_of, page, redirect
 from alsolike.web.service import service_of
@@ -50,7 +51,7 @@ def compare(request: Request) -> Response:
         count=_count(voting.result(state, pair)),
     )
     answer.set_cookie(
-        _COOKIE, voter, max_age=_SECONDS, path="/compare", httponly=True, samesite="strict"
+        _COOKIE, voter, max_age=_SECONDS, path=below("/compare"), httponly=True, samesite="strict"
     )
     return answer
 
@@ -112,7 +113,7 @@ def _voter(request: Request) -> str | None:
 
 
 def _address(path: str, pair: str) -> str:
-    return f"{path}?{urlencode({'pair': pair})}"
+    return below(f"{path}?{urlencode({'pair': pair})}")
 
 
 def _links(pairs: dict[str, voting.Pair], path: str) -> list[tuple[str, str]]:

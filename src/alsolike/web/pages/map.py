@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from alsolike.errors import Unable
 from alsolike.views.page import clean
+from alsolike.web.edge.exchange import below
 from alsolike.web.pages.base import (
     FOREVER,
     SHORT_VERSION,
@@ -36,8 +37,8 @@ def map_page(request: Request) -> Response:
     wanted, query = request.query_params.get("item", ""), query_of(request)
     for row in served.index.find(query, limit=1) if query else ():
         found = urlencode({"item": served.model.items.id_of(row)})
-        return redirect(with_model(model, f"/map?{found}"))
-    here = f"/map?{urlencode({'item': wanted})}" if wanted else "/map"
+        return redirect(with_model(model, below(f"/map?{found}")))
+    here = below(f"/map?{urlencode({'item': wanted})}" if wanted else "/map")
     chosen = served.model.items.find(wanted) if wanted else None
     shares, fault = (0.0, 0.0), ""
     try:

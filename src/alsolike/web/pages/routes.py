@@ -11,6 +11,7 @@ from starlette.responses import Response
 from alsolike.models.similarity.config import check_bias
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.views.page import clean, web_origin
+from alsolike.web.edge.exchange import below
 from alsolike.web.pages import profiles, reports, try_it
 from alsolike.web.pages.base import (
     FOREVER,
@@ -211,7 +212,7 @@ def _cards(served: ServedModel, rows: Iterable[int]) -> list[ItemCard]:
 
 
 def _on_map(item: str) -> str:
-    return f"/map?{urlencode({'item': item})}"
+    return below(f"/map?{urlencode({'item': item})}")
 
 
 def _any_user(request: Request, served: ServedModel) -> Response:

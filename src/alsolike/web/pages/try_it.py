@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from alsolike.errors import FitError, Unable
 from alsolike.views.page import clean
+from alsolike.web.edge.exchange import below
 from alsolike.web.pages import profiles
 from alsolike.web.pages.base import field_of, page, query_of, requested_model, with_model
 from alsolike.web.service import service_of
@@ -36,7 +37,7 @@ class Offer:
 def address_with(items: Iterable[str], model: str | None = None) -> str:
     """Return the address of the page with these ids picked."""
     query = urlencode([("item", one) for one in items])
-    return with_model(model, f"/try?{query}" if query else "/try")
+    return with_model(model, below(f"/try?{query}" if query else "/try"))
 
 
 def try_it(request: Request) -> Response:

@@ -92,7 +92,12 @@ class _ModelAnswers:
         item = json.dumps(served.model.items.id_of(row), ensure_ascii=False).encode("utf-8")
         basis = json.dumps(queries.similar_basis(served, [row], similarity), ensure_ascii=False)
         about = basis[1:-1].encode("utf-8")
-        return b'%b,%b,"item":%b,"similar":[%b]}' % (self._head, about, item, b",".join(parts))
+        return b'%b,%b,"item":%b,"similar":[%b],"note":null}' % (
+            self._head,
+            about,
+            item,
+            b",".join(parts),
+        )
 
     def _known(self, served: ServedModel, row: int) -> bytes:
         """Return the JSON fields of an item that do not depend on the list."""

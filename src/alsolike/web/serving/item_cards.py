@@ -11,6 +11,7 @@ from alsolike.models.similarity.config import FEW_LIKES
 from alsolike.text import counted
 from alsolike.views.images import LONGEST, content_of, embedded, picture, placeholder
 from alsolike.views.page import clean, shown_name, web_origin
+from alsolike.web.edge.exchange import below
 from alsolike.web.serving.registry import ServedModel
 
 _MOST_OF_A_NAME = 120
@@ -71,8 +72,8 @@ def address(kind: str, outside_id: str) -> str:
     """
     # Browsers resolve dots, even percent-encoded ones.
     if outside_id.strip(".") == "":
-        return f"/{kind}?id={quote(outside_id, safe='')}"
-    return f"/{kind}s/{quote(outside_id, safe='')}"
+        return below(f"/{kind}?id={quote(outside_id, safe='')}")
+    return below(f"/{kind}s/{quote(outside_id, safe='')}")
 
 
 def with_parameter(address: str, name: str, value: str) -> str:
@@ -120,7 +121,7 @@ def _picture(served: ServedModel, row: int, drawing: Markup) -> Markup:
     origin = web_origin(image)
     is_file = bool(image) and origin is None and served.pictures is not None
     if image[:5].lower() == "data:" or is_file:
-        source = f"/pictures/{served.name}/{served.version[:16]}/{row}"
+        source = below(f"/pictures/{served.name}/{served.version[:16]}/{row}")
     elif origin in served.image_origins:
         source = image
     else:

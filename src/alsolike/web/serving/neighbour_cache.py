@@ -36,6 +36,7 @@ from alsolike.models.bundle.io import load
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_item_scorer
+from alsolike.recommending.rules.limits import Limits
 from alsolike.recommending.shared import MIN_COUNT, Indices, Mask
 from alsolike.storage.atomic import replacing
 from alsolike.storage.safetensors import map_file, pack_tensors, read_tensors
@@ -125,6 +126,7 @@ class NeighbourCache:
         similarity: SimilarityConfig | None = None,
         min_count: int = MIN_COUNT,
         may_appear: Mask | None = None,
+        limits: Limits | None = None,
     ) -> tuple[Indices, Floats]:
         """Return similar items as `Neighbours.similar`, by these settings or the model's own.
 
@@ -133,10 +135,10 @@ class NeighbourCache:
         Unable
             The model compares no items, or settings are given and it has no dial.
         """
-        is_plain = min_count == MIN_COUNT and may_appear is None
+        is_plain = min_count == MIN_COUNT and may_appear is None and limits is None
         if not is_plain or not self.is_precomputed(row, k, similarity):
             return self._neighbours(similarity).similar(
-                row, k, min_count=min_count, may_appear=may_appear
+                row, k, min_count=min_count, may_appear=may_appear, limits=limits
             )
         place = self._places[row]
         items = self._items[place, :k]
@@ -151,6 +153,7 @@ class NeighbourCache:
         similarity: SimilarityConfig | None = None,
         min_count: int = MIN_COUNT,
         may_appear: Mask | None = None,
+        limits: Limits | None = None,
     ) -> tuple[Indices, Floats]:
         """Return items similar to a set of distinct items, as `Neighbours.similar_to_set`.
 
@@ -160,7 +163,7 @@ class NeighbourCache:
             The model has no affinities.
         """
         return self._neighbours(similarity).similar_to_set(
-            rows, k, min_count=min_count, may_appear=may_appear
+            rows, k, min_count=min_count, may_appear=may_appear, limits=limits
         )
 
     def _neighbours(self, similarity: SimilarityConfig | None) -> Neighbours:

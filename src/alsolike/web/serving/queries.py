@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from alsolike.models.similarity.exact import exact_products
 from alsolike.recommending.co_likes import pair_evidence
 from alsolike.recommending.explain import Explanation
 from alsolike.recommending.fallback import MostLiked, RankedList, WithoutLikes
-from alsolike.recommending.shared import MIN_COUNT, Mask, open_items, unit_rows
+from alsolike.recommending.rules.rules import Allowed, Rules
+from alsolike.recommending.shared import MIN_COUNT, open_items, unit_rows
 from alsolike.usage_hints import suggestion
+from alsolike.web.edge.exchange import below
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
@@ -70,7 +73,7 @@ def row_of(served: ServedModel, item: str) -> int:
         words = (
             f"Model {served.name!r} has no item with the id {_short(item)}.",
             hint_of(served, item),
-            "Find ids by name at /api/v1/items?q=NAME.",
+            f"Find ids by name at {below('/api/v1/items?q=NAME')}.",
         )
         raise UnknownId(" ".join(filter(None, words)))
     return row
@@ -145,11 +148,11 @@ def similar(
     *,
     similarity: SimilarityConfig | None = None,
     min_count: int = MIN_COUNT,
-    may_appear: Mask | None = None,
+    allowed: Allowed | None = None,
 ) -> Ranking:
     """Return the items most similar to one; see `alsolike.similar`."""
     rows, scores = served.neighbours.similar(
-        row, k, similarity=similarity, min_count=min_count, may_appear=may_appear
+        row, k, similarity=similarity, min_count=min_count, **_among(allowed)
     )
     return list(zip(rows.tolist(), scores.tolist(), strict=True))
 
@@ -161,17 +164,17 @@ def similar_to_set(
     *,
     similarity: SimilarityConfig | None = None,
     min_count: int = MIN_COUNT,
-    may_appear: Mask | None = None,
+    allowed: Allowed | None = None,
 ) -> Ranking:
     """Return the items most similar to a set of distinct items (rows); see `similar` for one."""
     if len(given) == 1:
         return similar(
             served, given[0], k,
-            similarity=similarity, min_count=min_count, may_appear=may_appear,
+            similarity=similarity, min_count=min_count, allowed=allowed,
         )  # fmt: skip
     chosen = np.sort(np.array(given, dtype=np.int32))  # sums do not depend on the order
     rows, scores = served.neighbours.similar_to_set(
-        chosen, k, similarity=similarity, min_count=min_count, may_appear=may_appear
+        chosen, k, similarity=similarity, min_count=min_count, **_among(allowed)
     )
     return list(zip(rows.tolist(), scores.tolist(), strict=True))
 
@@ -220,7 +223,7 @@ def rows_of(served: ServedModel, items: Sequence[str]) -> list[int]:
         names = ", ".join(_short(item) for item in unknown[:_MOST_NAMED])
         raise UnknownId(
             f"Model {served.name!r} has no items with the ids {names}{more}. Find ids by name at "
-            "/api/v1/items?q=NAME."
+            f"{below('/api/v1/items?q=NAME')}."
         )
     twice = [item for item, times in Counter(items).items() if times > 1]
     if twice:
@@ -233,15 +236,16 @@ def popular(
     k: int,
     *,
     without: Iterable[int] = (),
-    may_appear: Mask | None = None,
+    allowed: Allowed | None = None,
 ) -> Ranking:
     """Return the most liked items; the score is the number of likes."""
     counts = served.model.item_counts
-    if may_appear is None:
+    if allowed is None:
         rows = popular_rows(served, k, without=without)
     else:
-        left = user_queries.without(served, may_appear, without)
-        rows = MostLiked.of(served.model, left).order[:k].tolist()
+        left = user_queries.without(served, allowed, without)
+        nothing = np.empty(0, dtype=np.int32)
+        rows = MostLiked.of(served.model, left).after(nothing, k, nothing, allowed.limits).tolist()
     return [(row, float(counts[row])) for row in rows]
 
 
@@ -252,8 +256,7 @@ def recommendations(
     k: int,
     *,
     exclude_seen: bool = True,
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
+    allowed: Allowed | None = None,
     without_likes: WithoutLikes = "popular",
     by_likes: bool = False,
 ) -> tuple[RankedList, Profile]:
@@ -266,12 +269,11 @@ def recommendations(
     """
     profile = profile_of(served, user, live)
     _refuse_unknown(served, profile, live)
-    may_appear = allowed(served, allow, deny)
     if by_likes:
         seen = {*profile.values, *profile.aside} if exclude_seen else ()
-        return found_of(popular(served, k, without=seen, may_appear=may_appear)), profile
+        return found_of(popular(served, k, without=seen, allowed=allowed)), profile
     found = user_queries.recommend(
-        served, profile, k, may_appear, exclude_seen=exclude_seen, without_likes=without_likes
+        served, profile, k, allowed, exclude_seen=exclude_seen, without_likes=without_likes
     )
     return found, profile
 
@@ -334,15 +336,39 @@ def pair_why(served: ServedModel, row: int, other: int) -> dict[str, Any]:
 
 
 def allowed(
-    served: ServedModel, allow: Iterable[str] | None, deny: Iterable[str] | None
-) -> Mask | None:
-    """Return the mask of allowed items; None: all items."""
-    if allow is None and deny is None:
+    served: ServedModel,
+    allow: Iterable[str] | None,
+    deny: Iterable[str] | None,
+    rules: Rules | None = None,
+) -> Allowed | None:
+    """Return the items that may be listed; None: all items.
+
+    Raises
+    ------
+    UnknownId
+        An id or name is unknown.
+    SettingError
+        A rule asks for a column or value that is not there.
+    """
+    if allow is None and deny is None and rules is None:
         return None
     rows = [
         None if ids is None else [_row_by_any(served, one) for one in ids] for ids in (allow, deny)
     ]
-    return open_items(len(served.model.items), *rows)
+    may_appear = open_items(len(served.model.items), *rows)
+    if rules is None:
+        return Allowed(may_appear)
+    by_rules = rules.of(served.model)
+    return replace(by_rules, may_appear=by_rules.may_appear & may_appear)
+
+
+def note_on(allowed: Allowed | None, rules: Rules | None, k: int, found: int) -> str | None:
+    """Return why rules make a list shorter than `k`; None if they do not, or there are none."""
+    return None if allowed is None or rules is None else allowed.shortfall(k, found) or None
+
+
+def _among(allowed: Allowed | None) -> dict[str, Any]:
+    return {} if allowed is None else {"may_appear": allowed.may_appear, "limits": allowed.limits}
 
 
 def _row_by_any(served: ServedModel, item: str) -> int:

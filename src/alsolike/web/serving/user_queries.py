@@ -13,6 +13,7 @@ import numpy as np
 from alsolike.models.base import Explains, able
 from alsolike.recommending.explain import Explanation, explain_rows
 from alsolike.recommending.fallback import RankedList, WithoutLikes
+from alsolike.recommending.rules.rules import Allowed
 from alsolike.recommending.shared import Mask, history_of
 from alsolike.recommending.single import recommend_row, recommend_row_for_likes
 from alsolike.web.serving.registry import ServedModel
@@ -80,7 +81,7 @@ def recommend(
     served: ServedModel,
     profile: Profile,
     k: int,
-    may_appear: Mask | None = None,
+    allowed: Allowed | None = None,
     *,
     exclude_seen: bool = True,
     without_likes: WithoutLikes = "popular",
@@ -93,8 +94,8 @@ def recommend(
     profile : Profile
     k : int
         Length of the list, at least 1.
-    may_appear : bool, (n_items,), or None
-        Allowed items; None: all.
+    allowed : Allowed or None
+        The items that may be listed; None: all.
     exclude_seen : bool
         Leave out items that the user is known to like.
     without_likes : {"popular", "empty"}
@@ -110,12 +111,13 @@ def recommend(
     row = profile.as_trained
     if row is None:
         return recommend_for(
-            served, profile.values, k, may_appear, exclude=exclude_seen, without_likes=without_likes
+            served, profile.values, k, allowed, exclude=exclude_seen, without_likes=without_likes
         )
-    left = without(served, may_appear, profile.aside if exclude_seen else ())
+    left = without(served, allowed, profile.aside if exclude_seen else ())
     return recommend_row(
         served.model, row, left, k,
         exclude_seen=exclude_seen and served.model.history is not None, without_likes=without_likes,
+        limits=None if allowed is None else allowed.limits,
     )  # fmt: skip
 
 
@@ -123,17 +125,18 @@ def recommend_for(
     served: ServedModel,
     values: Mapping[int, float],
     k: int,
-    may_appear: Mask | None = None,
+    allowed: Allowed | None = None,
     *,
     exclude: bool = True,
     without_likes: WithoutLikes = "popular",
 ) -> RankedList:
     """Return recommendations for likes (rows to values) by fold-in; see `recommend`."""
-    left = without(served, may_appear, values if exclude else ())
+    left = without(served, allowed, values if exclude else ())
     rows = np.array(list(values), dtype=np.int32)
     return recommend_row_for_likes(
-        served.model, rows, list(values.values()), left, k, without_likes
-    )
+        served.model, rows, list(values.values()), left, k, without_likes,
+        limits=None if allowed is None else allowed.limits,
+    )  # fmt: skip
 
 
 def explanation(served: ServedModel, profile: Profile, target: int) -> Explanation:
@@ -154,8 +157,9 @@ def explanation(served: ServedModel, profile: Profile, target: int) -> Explanati
     return explain_rows(model, profile.user, target, rows, values, profile.as_trained)
 
 
-def without(served: ServedModel, may_appear: Mask | None, rows: Iterable[int]) -> Mask:
-    """Return a mask, or that of all items, without some rows."""
-    left = np.ones(len(served.model.items), dtype=bool) if may_appear is None else may_appear.copy()
+def without(served: ServedModel, allowed: Allowed | None, rows: Iterable[int]) -> Mask:
+    """Return the mask of allowed items, None: of all, without some rows."""
+    n_items = len(served.model.items)
+    left = np.ones(n_items, dtype=bool) if allowed is None else allowed.may_appear.copy()
     left[list(rows)] = False
     return left

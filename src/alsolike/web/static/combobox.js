@@ -2,10 +2,13 @@
 const PAUSE = 70; // milliseconds after the last key before it searches
 const MOST = 8;
 
+// Path under which the service is reached: this file is below it, in static/.
+export const base = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+
 export function pageOf(id) {
   // As item_cards.address: ids that a path cannot carry go into the query.
   const coded = encodeURIComponent(id);
-  return /^\.*$/.test(id) || id.includes("\n") ? `/item?id=${coded}` : `/items/${coded}`;
+  return /^\.*$/.test(id) || id.includes("\n") ? `${base}/item?id=${coded}` : `${base}/items/${coded}`;
 }
 
 export function combobox(input, choose, { model } = {}) {
@@ -79,7 +82,7 @@ export function combobox(input, choose, { model } = {}) {
     if (!query) return close();
     try {
       const asking = new URLSearchParams({ q: query, limit: MOST, ...(model && { model }) });
-      const address = `/api/v1/items?${asking}`;
+      const address = `${base}/api/v1/items?${asking}`;
       const answer = await fetch(address, { signal: asked.signal });
       // When rate limited, the list stays until the next key.
       if (answer.ok) show((await answer.json()).items);

@@ -1,5 +1,5 @@
 // The catalogue as points on a canvas.
-import { combobox } from "./combobox.js";
+import { base, combobox } from "./combobox.js";
 
 const REACH = 14; // pixels from a point within which it is meant
 const MOST_WHILE_MOVING = 40000;
@@ -174,7 +174,7 @@ function nearest(x, y, reach = REACH) {
 }
 
 async function tell(query) {
-  const answer = await fetch(`/map/item/${from}?${new URLSearchParams(query)}`);
+  const answer = await fetch(`${base}/map/item/${from}?${new URLSearchParams(query)}`);
   if (!answer.ok) return null;
   const item = await answer.json();
   for (const one of [item, ...item.near]) known.set(one.row, { ...known.get(one.row), ...one });
@@ -343,8 +343,8 @@ function resize() {
 async function begin() {
   frame.hidden = false;
   const [places, names] = await Promise.all([
-    fetch(`/map/points/${from}`).then((answer) => answer.arrayBuffer()),
-    fetch(`/map/names/${from}`).then((answer) => answer.json()),
+    fetch(`${base}/map/points/${from}`).then((answer) => answer.arrayBuffer()),
+    fetch(`${base}/map/names/${from}`).then((answer) => answer.json()),
   ]);
   const count = places.byteLength / 12;
   points = new Float32Array(places, 0, 2 * count);

@@ -1,5 +1,5 @@
 // Updates the page in place after a pick, with the parts that the server rendered.
-import { combobox } from "./combobox.js";
+import { base, combobox } from "./combobox.js";
 
 const input = document.getElementById("lookup");
 
@@ -29,7 +29,7 @@ combobox(input, (item) => {
   const query = [...picked(), item.item].map((id) => ["item", id]);
   const model = document.querySelector("#carried [name=model]");
   if (model) query.push(["model", model.value]);
-  show(`/try?${new URLSearchParams(query)}`);
+  show(`${base}/try?${new URLSearchParams(query)}`);
 }, { model: input.form.dataset.model });
 
 document.addEventListener("click", (event) => {
