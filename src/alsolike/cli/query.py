@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alsolike.cli.arguments import names_of, settings_of
+from alsolike.cli.arguments import names_of, settings_with
 from alsolike.cli.files import held_out_likes, load_model, read_likes, show_rows
 from alsolike.cli.ids import item_ids, some_or_all, user_ids
 from alsolike.cli.options import (
     PATH,
+    half_life_option,
     k_option,
     keep_seen_option,
     reading_options,
@@ -81,6 +82,7 @@ def evaluate(verbose: bool, metrics: str | None, agree: str | None, **options: A
 @reading_options
 @click.option("--family", metavar="NAME", help="Family to train [default: als].")
 @set_option
+@half_life_option
 @click.option("--folds", type=click.IntRange(min=1), default=3, show_default=True,
               help="Windows of time to test on.")  # fmt: skip
 @click.option("--share", type=float, help="Share of all likes in each window [default: 0.1].")
@@ -92,6 +94,7 @@ def evaluate_folds(
     likes: str,
     family: str | None,
     settings: tuple[str, ...],
+    half_life: str | None,
     folds: int,
     share: float | None,
     metrics: str | None,
@@ -109,7 +112,7 @@ def evaluate_folds(
     from alsolike.evaluation.metrics.evaluate import USUAL, checked_metrics
     from alsolike.models.fit import config_for
 
-    config = config_for(None, settings_of(settings), family=family)
+    config = config_for(None, settings_with(settings, half_life), family=family)
     names = checked_metrics(USUAL if metrics is None else names_of(metrics) or ())
     engine = LocalEngine(options["threads"])
     found, _ = read_likes(likes, options)

@@ -24,6 +24,7 @@ from alsolike.models.base import (
     expect_model,
 )
 from alsolike.models.similarity.config import Affinity
+from alsolike.models.values import aged_by
 from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.fallback import (
     RankedList,
@@ -42,6 +43,7 @@ from alsolike.recommending.ranking.prepared import prepared
 from alsolike.recommending.ranking.score_blocks import block_of, blocks_of_items, whole_rows
 from alsolike.recommending.shared import (
     MIN_COUNT,
+    Doubles,
     Indices,
     Mask,
     checked_ids,
@@ -208,6 +210,8 @@ def recommend_row_for_likes(
     may_appear: Mask,
     k: int,
     without_likes: WithoutLikes = "popular",
+    *,
+    ages: Doubles | None = None,
 ) -> RankedList:
     """Recommend items for likes, as `recommend_for_likes` does.
 
@@ -219,6 +223,8 @@ def recommend_row_for_likes(
         Rows of the liked items.
     values : sequence of float, (n,)
     may_appear : bool, (n_items,)
+    ages : float64, (n,), or None
+        Of the likes, in days; None: all are new.
 
     Raises
     ------
@@ -230,7 +236,7 @@ def recommend_row_for_likes(
     ranked, is_unknown = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
     disliked = items[amounts < 0]
     if (amounts > 0).any():
-        ranked, is_unknown = ranked_for_likes(model, items, amounts, may_appear, length)
+        ranked, is_unknown = ranked_for_likes(model, items, amounts, may_appear, length, ages)
     return fill_list(
         model,
         ranked,
@@ -341,27 +347,36 @@ def scores_of_user(model: Any, row: int) -> Floats:
 
 
 def ranked_for_likes(
-    model: Any, items: Indices, values: Floats, may_appear: Mask, k: int
+    model: Any,
+    items: Indices,
+    values: Floats,
+    may_appear: Mask,
+    k: int,
+    ages: Doubles | None = None,
 ) -> tuple[tuple[Indices, Floats], bool]:
     """Return the best items for likes, and whether the model scores all items equally."""
     owner = "this row of likes"
     if isinstance(model, FoldsInFactors):
-        (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
+        likes = row_of_likes(items, values, len(model.items))
+        (vector,) = model.folded_in(likes, **aged_by(model, ages))
         if all_alike(model, vector[None])[0]:
             return (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
         return best_items(model, vector, may_appear, k, owner), False
-    scores = scores_for_likes(model, items, values)
+    scores = scores_for_likes(model, items, values, ages)
     may_appear = may_appear.copy()
     may_appear[items[values < 0]] = False
     is_unknown = not is_by_popularity(model) and are_alike(scores)
     return best_of(model, scores, may_appear, k, owner), is_unknown
 
 
-def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:
+def scores_for_likes(
+    model: Any, items: Indices, values: Floats, ages: Doubles | None = None
+) -> Floats:
     """Return the scores of all items for likes (rows) by a model that `FoldsIn`, (n_items,)."""
     order = np.argsort(items)  # as in a table of likes
     likes = row_of_likes(items[order], values[order], len(model.items))
-    return _all_scores(model, lambda columns: model.user_scores(likes, columns))
+    own = aged_by(model, None if ages is None else ages[order])
+    return _all_scores(model, lambda columns: model.user_scores(likes, columns, **own))
 
 
 def _all_scores(model: Any, ask: Callable[[slice], Floats]) -> Floats:
