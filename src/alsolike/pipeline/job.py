@@ -19,6 +19,7 @@ from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
 from alsolike.models.settings import Config, is_finite
 from alsolike.models.similarity.config import check_bias
+from alsolike.models.values import ages_of
 from alsolike.pipeline.outputs import written_in
 from alsolike.pipeline.similar_items.compare import FeatureSource
 from alsolike.storage.atomic import refuse_overlap
@@ -149,6 +150,12 @@ class Job:
             return [self.settings["half_life"]]
         tried = self.grid.get("half_life", ())
         return () if isinstance(tried, Range) else list(tried)
+
+    def expect_times(self, likes: Interactions) -> None:
+        """Raise DataError if a half-life is given or tried, and the likes have no times."""
+        is_drawn = isinstance(self.grid.get("half_life"), Range)
+        if is_drawn or any(days is not None for days in self.half_lives):
+            ages_of(likes)
 
 
 @dataclass(frozen=True)
