@@ -128,7 +128,7 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     - ALS: ``r_j * s_ij`` with the pull ``r_j = c_uj p_uj`` and ``s_ij = y_i' A^-1 y_j``, where A
       is the matrix of the user's normal equations;
     - item-knn: the similarity of the two if i is among the neighbours that j keeps; EASE: the
-      weight from j to i. A like has a pull of 1, a dislike of 0;
+      weight from j to i. A like has a pull of 1, or what its value and age weigh; a dislike of 0;
     - blend: the sum of what its members add, each times its weight over the standard deviation of
       its scores of the user.
 
