@@ -60,11 +60,14 @@ def _link_data(folder: Path, data: Path) -> None:
 
 
 def _write_likes(folder: Path) -> None:
-    """Write likes with plain names: likes.csv with the columns who and what, and newer ones."""
+    """Write likes with plain names: likes.csv with who and what, dated.csv, and newer ones."""
     likes = planted_tastes(n_users=400, n_items=80).user_items.tocoo()
     items = ["Radiohead", *(f"band {number}" for number in range(1, 80))]
     rows = [(f"u{row}", items[column]) for row, column in zip(likes.row, likes.col, strict=True)]
     _write_csv(folder / "likes.csv", ("who", "what"), rows)
+    days = (f"2025-{1 + at % 12:02}-{1 + at % 28:02}" for at in range(len(rows)))
+    dated = [(*row, day) for row, day in zip(rows, days, strict=True)]
+    _write_csv(folder / "dated.csv", ("who", "what", "when"), dated)
     _write_csv(folder / "newer.csv", ("who", "what"), [("u17", "Radiohead"), ("new", "band 1")])
     _write_csv(folder / "test.csv", ("user", "item"), [("u1", "Radiohead"), ("u2", "band 2")])
 

@@ -125,6 +125,8 @@ def test_settings_are_those_of_the_config() -> None:
         for name, parameter in inspect.signature(ALSRecommender.__init__).parameters.items()
     }
     for setting in dataclasses.fields(ALSConfig):
+        if setting.name == "half_life":  # a matrix has no times
+            continue
         assert defaults[setting.name] == setting.default
     assert ALSRecommender(alpha=3).set_params(factors=7).get_params()["alpha"] == 3
     assert clone(ALSRecommender(solver="cg")).solver == "cg"

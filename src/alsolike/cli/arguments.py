@@ -19,6 +19,20 @@ def settings_of(texts: tuple[str, ...]) -> dict[str, Any]:
     return {name: _value(text, name) for name, text in _named(texts)}
 
 
+def settings_with(texts: tuple[str, ...], half_life: str | None) -> dict[str, Any]:
+    """Return the settings of --set and --half-life; SettingError if both give a half-life.
+
+    >>> settings_with(("alpha=40",), "90d")
+    {'alpha': 40, 'half_life': '90d'}
+    """
+    found = settings_of(texts)
+    if half_life is None:
+        return found
+    if "half_life" in found:
+        raise SettingError("--half-life is short for --set half_life. Give one of them.")
+    return {**found, "half_life": half_life}
+
+
 def grid_of(texts: tuple[str, ...]) -> dict[str, list[Any]]:
     """Return ``name=value,value`` texts as lists of values to try.
 
@@ -45,7 +59,7 @@ def search_arguments(options: dict[str, Any]) -> dict[str, Any]:
         raise SettingError("--judge is the old name of --objective. Give only --objective.")
     typed = {
         "space": checked(grid_of(options.pop("grid"))),
-        "settings": checked(settings_of(options.pop("settings"))),
+        "settings": checked(settings_with(options.pop("settings"), options.pop("half_life", None))),
         "sweeps": numbers_of(options.pop("sweeps")),
         "objective": objective or judge,
         "families": names_of(options.pop("families")),

@@ -311,6 +311,12 @@ set_option = click.option(
     metavar="NAME=VALUE",
     help="A setting of the model, such as confidence=scaled; repeatable.",
 )
+half_life_option = click.option(
+    "--half-life",
+    metavar="TIME",
+    help="Time in which the weight of a like halves, such as 90d, 12h or 2w, back from the last "
+    "moment of the table; needs --timestamp. Short for --set half_life=TIME.",
+)
 k_option = click.option(
     "--k", type=_AT_LEAST_1, default=10, show_default=True, help="Number of items per list."
 )

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alsolike.cli.arguments import search_arguments, settings_of
+from alsolike.cli.arguments import search_arguments, settings_with
 from alsolike.cli.files import read_likes, write_likes
 from alsolike.cli.options import (
     PATH,
     Source,
     filtering_options,
+    half_life_option,
     likes_argument,
     quiet_option,
     reading_options,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @searching_options
 @similar_items_options
 @set_option
+@half_life_option
 @seed_option
 @threads_option
 @without_history_option
@@ -207,6 +209,7 @@ def split(
 @reading_options
 @searching_options
 @set_option
+@half_life_option
 @seed_option
 @threads_option
 @verbose_option
@@ -268,6 +271,7 @@ def runs(folder: Path, to: Path | None, verbose: bool) -> None:
 @click.option("--from", "begin", type=PATH, help="Model to continue from.")
 @click.option("--add", is_flag=True, help="LIKES are new; add them to the likes in --from.")
 @set_option
+@half_life_option
 @threads_option
 @without_history_option
 @verbose_option
@@ -279,6 +283,7 @@ def fit(
     begin: Path | None,
     add: bool,
     settings: tuple[str, ...],
+    half_life: str | None,
     without_history: bool,
     verbose: bool,
     quiet: bool,
@@ -297,7 +302,7 @@ def fit(
 
     engine = LocalEngine(options["threads"])
     start = None if begin is None else bundle.load(begin)
-    config = _config(start, family, settings_of(settings))
+    config = _config(start, family, settings_with(settings, half_life))
     bundle.refuse_other_folder(to)
     if add and (start is None or start.history is None):
         raise SettingError("--add needs --from with a model that was saved with its likes.")

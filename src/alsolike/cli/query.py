@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alsolike.cli.arguments import names_of, settings_of
+from alsolike.cli.arguments import names_of, settings_with
 from alsolike.cli.files import held_out_likes, load_model, read_likes, say_rules, show_rows
 from alsolike.cli.ids import item_ids, rules_of, some_or_all, user_ids
 from alsolike.cli.options import (
     PATH,
     Source,
+    half_life_option,
     k_option,
     keep_seen_option,
     likes_argument,
@@ -84,6 +85,7 @@ def evaluate(verbose: bool, metrics: str | None, agree: str | None, **options: A
 @reading_options
 @click.option("--family", metavar="NAME", help="Family to train [default: als].")
 @set_option
+@half_life_option
 @click.option("--folds", type=click.IntRange(min=1), default=3, show_default=True,
               help="Windows of time to test on.")  # fmt: skip
 @click.option("--share", type=float, help="Share of all likes in each window [default: 0.1].")
@@ -95,6 +97,7 @@ def evaluate_folds(
     likes: Source,
     family: str | None,
     settings: tuple[str, ...],
+    half_life: str | None,
     folds: int,
     share: float | None,
     metrics: str | None,
@@ -112,7 +115,7 @@ def evaluate_folds(
     from alsolike.evaluation.metrics.evaluate import USUAL, checked_metrics
     from alsolike.models.fit import config_for
 
-    config = config_for(None, settings_of(settings), family=family)
+    config = config_for(None, settings_with(settings, half_life), family=family)
     names = checked_metrics(USUAL if metrics is None else names_of(metrics) or ())
     engine = LocalEngine(options["threads"])
     found, _ = read_likes(likes, options)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -242,6 +242,17 @@ class Family(ABC):
         """Return the settings by which a leaderboard tells trainings of the family apart."""
         settings: Mapping[str, Any] = config.to_settings()
         return settings
+
+    def half_life(self, config: Any) -> float | None:
+        """Return the days in which the weight of a like halves; None if weights do not decay."""
+        days: float | None = getattr(config, "half_life", None)
+        return days
+
+    def with_half_life(self, config: Any, half_life: Any) -> Any:
+        """Return the configuration with a half-life, if it is one of its settings."""
+        if not any(setting.name == "half_life" for setting in fields(config)):
+            return config
+        return replace(config, half_life=half_life)
 
     def similar_space(self, data: TrainingData) -> Sequence[Any]:
         """Return configurations to try for similar items alone, beside those of a search."""

@@ -136,6 +136,9 @@ def config_for(
 def _changed(family: Family, config: Any, settings: Mapping[str, Any]) -> Any:
     """Return a configuration with these settings; SettingError for an unknown one."""
     known = [setting.name for setting in fields(config)]
+    if "half_life" in settings and "half_life" not in known and family.members(config):
+        of_blend = {name: value for name, value in settings.items() if name != "half_life"}
+        return family.with_half_life(_changed(family, config, of_blend), settings["half_life"])
     unknown = next((name for name in settings if name not in known), None)
     if unknown is None:
         return replace(config, **settings) if settings else config

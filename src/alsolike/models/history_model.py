@@ -19,7 +19,7 @@ from alsolike.errors import SettingError
 from alsolike.models.base import Doubles, FittedModel, Floats, Indices, Rows, expect_same_ids
 from alsolike.models.similarity.config import USUAL_SIMILARITY, SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
-from alsolike.models.values import ValueWeights, weighted
+from alsolike.models.values import ValueWeights, ages_of, timed, weighted, with_ages
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -69,9 +69,28 @@ class HistoryModel(FittedModel):
         settings: Mapping[str, Any] = self.config.to_settings()
         return settings
 
+    @property
+    def half_life(self) -> float | None:
+        """Days in which the weight of a like halves; None: weights do not decay."""
+        found: float | None = getattr(self.config, "half_life", None)
+        return found
+
+    @functools.cached_property
+    def ages(self) -> Doubles | None:
+        """Ages of the history's likes, by which they are weighed, float64, (n_interactions,).
+
+        In days, at least 0, back from the last moment of the history; None without a half-life or a
+        history. A model with ages takes those of any likes: ``user_scores(..., ages=...)``, and so
+        do `folded_in` and `contributions`; without them, all likes are new.
+        """
+        return None if self.half_life is None or self.history is None else ages_of(self.history)
+
     @abstractmethod
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
-        """Score items for rows of likes, float32, (n, n_chosen_items), each row by itself."""
+        """Score items for rows of likes, float32, (n, n_chosen_items), each row by itself.
+
+        A model with a half-life also takes ``ages``, float64 (n_likes,), of the stored values.
+        """
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Fit a model to other likes with the same settings; override if it has arrays."""
@@ -79,7 +98,12 @@ class HistoryModel(FittedModel):
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Score items for users, float32, (n_chosen_users, n_chosen_items)."""
-        return self.user_scores(self._likes[user_indices], item_indices)
+        likes = self._likes[user_indices]
+        if self._ages is None:
+            return self.user_scores(likes, item_indices)
+        aged: Any = self.user_scores
+        scores: Floats = aged(likes, item_indices, ages=self._ages[user_indices].data)
+        return scores
 
     def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
         """Score known users by other likes over the same ids.
@@ -87,9 +111,11 @@ class HistoryModel(FittedModel):
         Raises
         ------
         DataError
-            The interactions have other users or items.
+            The interactions have other users or items, or no times under a half-life.
         """
         expect_same_ids(self, interactions)
+        if self.half_life is not None:
+            ages_of(interactions)  # refuses likes without times
         return replace(self, history=interactions, stored_evidence=None)
 
     def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
@@ -102,7 +128,10 @@ class HistoryModel(FittedModel):
         DataError
             A user is not in the model.
         """
-        return self.refitted(with_items_of(self._known("take in items"), likers), engine=engine)
+        history = self._known("take in items")
+        if self.half_life is not None:
+            likers = timed(likers, history)
+        return self.refitted(with_items_of(history, likers), engine=engine)
 
     def _known(self, purpose: str) -> Interactions:
         if self.history is None:
@@ -115,6 +144,13 @@ class HistoryModel(FittedModel):
     @functools.cached_property
     def _likes(self) -> sp.csr_array:
         return self._known("score the users that it was fitted to").user_items
+
+    @functools.cached_property
+    def _ages(self) -> sp.csr_array | None:
+        """The ages in the places of the likes."""
+        if self.ages is None:
+            return None
+        return with_ages(self._known("score the users that it was fitted to"), self.ages)
 
 
 def ones_of(likes: sp.csr_array) -> sp.csr_array:
@@ -129,8 +165,23 @@ def likes_of(interactions: Interactions) -> sp.csr_array:
     return ones_of(interactions.user_items)
 
 
+def training_likes(train: Interactions, weights: ValueWeights) -> sp.csr_array:
+    """Return the weights of the likes of a training, as `weighted_likes`.
+
+    Raises
+    ------
+    DataError
+        There is a half-life, and there are no times.
+    """
+    ages = weights.ages(train)
+    return weighted_likes(train.user_items, train.like_counts, weights, ages)
+
+
 def weighted_likes(
-    user_items: sp.csr_array, item_counts: npt.NDArray[np.int64], weights: ValueWeights
+    user_items: sp.csr_array,
+    item_counts: npt.NDArray[np.int64],
+    weights: ValueWeights,
+    ages: Doubles | None = None,
 ) -> sp.csr_array:
     """Return the weights of values above zero, users x items in float64, without all others.
 
@@ -141,6 +192,8 @@ def weighted_likes(
     item_counts : int64, (n_items,)
         Likes of each item in the training data.
     weights : ValueWeights
+    ages : float64, (n_cells,), or None
+        Of the stored values, in days; None: all are new.
 
     Examples
     --------
@@ -149,9 +202,11 @@ def weighted_likes(
     array([[2., 0., 0.],
            [1., 0., 5.]])
     """
-    if weights.values == "binary":
+    if weights.are_ones:
         return ones_of(user_items)
-    return weighted(masked(user_items, user_items.data > 0), item_counts, weights)
+    above = user_items.data > 0
+    own = None if ages is None else ages[above]
+    return weighted(masked(user_items, above), item_counts, weights, own)
 
 
 def weights_of_likes(
@@ -159,10 +214,11 @@ def weights_of_likes(
     values: npt.NDArray[Any],
     item_counts: npt.NDArray[np.int64],
     weights: ValueWeights,
+    ages: Doubles | None = None,
 ) -> Doubles:
     """Return the weights of a user's values, float64 (n_likes,), 0 for those not above zero.
 
-    `likes` are the rows of the items, with `values` of each.
+    `likes` are the rows of the items, with `values` of each, and `ages` in days (None: 0).
     """
     above = values > 0
     row = sp.csr_array(
@@ -170,5 +226,6 @@ def weights_of_likes(
         shape=(1, len(item_counts)),
     )
     found = np.zeros(len(values))
-    found[above] = weighted_likes(row, item_counts, weights).data
+    own = None if ages is None else ages[above]
+    found[above] = weighted_likes(row, item_counts, weights, own).data
     return found

@@ -1,6 +1,7 @@
 """Base class of families' settings: conversion to plain values, and checks."""
 
 import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import Field, fields
 from typing import Any, ClassVar, Protocol, Self
@@ -9,6 +10,9 @@ import numpy as np
 
 from alsolike.errors import SettingError
 from alsolike.usage_hints import did_you_mean
+
+# Days in the units of a half-life.
+_DAYS = {"": 1.0, "h": 1 / 24, "d": 1.0, "w": 7.0}
 
 
 class Config(Protocol):
@@ -100,6 +104,33 @@ def check_number(name: str, value: Any, *, above_zero: bool = False) -> None:
     if not is_finite(value) or value < 0 or (above_zero and value == 0):
         bound = "above 0" if above_zero else "of at least 0"
         raise SettingError(f"{name} must be a finite number {bound}, not {value!r}.")
+
+
+def half_life_of(given: Any) -> float | None:
+    """Return a half-life in days: of a number of days, or of a text with a unit; None stays None.
+
+    Raises
+    ------
+    SettingError
+        It is neither, or not above 0.
+
+    Examples
+    --------
+    >>> half_life_of("90d"), half_life_of("12h"), half_life_of("2w"), half_life_of(30)
+    (90.0, 0.5, 14.0, 30.0)
+    """
+    if given is None:
+        return None
+    days = given
+    if isinstance(given, str):
+        found = re.fullmatch(r"(\d+\.?\d*|\.\d+)([hdw]?)", given.strip().casefold(), re.ASCII)
+        days = float(found[1]) * _DAYS[found[2]] if found else None
+    if not is_finite(days) or days <= 0:
+        raise SettingError(
+            "half_life must be a number of days above 0, a time such as '90d', '12h' or '2w', or "
+            f"None, not {given!r}."
+        )
+    return float(days)
 
 
 def is_finite(value: Any) -> bool:

@@ -19,17 +19,22 @@ bm25       (s + 1) v / (s (1 - b + b n_i / mean n) + v) r_u      Robertson, Zara
 
 For the last two an item is a document and its users are the terms. A dislike, a value below zero,
 keeps its sign.
+
+Under a half-life of h days, each of these weights is multiplied by ``2 ** (-age / h)``: the age is
+the time from the pair's last moment to the last moment of the table. Likes of which no time is
+known, such as those of new people, have no age. Counts of likes, L_u and n_i, do not decay.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.errors import SettingError
-from alsolike.models.settings import check_choice, check_number
+from alsolike.data.interactions import Interactions
+from alsolike.errors import DataError, SettingError
+from alsolike.models.settings import check_choice, check_number, half_life_of
 
 Values = Literal["given", "binary", "log", "capped", "tf-idf", "bm25"]
 
@@ -39,6 +44,9 @@ Counts = npt.NDArray[np.integer[Any]]
 _BY_COUNTS = ("tf-idf", "bm25")
 # The share of the values at either end that is ignored.
 _ODD = 0.01
+_SECONDS = 86_400.0  # of a day
+# Old likes weigh at least so much of a new one: products of two such remain normal in float32.
+_LEAST = 2.0**-32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +61,8 @@ class ValueWeights:
         s, above 0.
     value_length : float
         b, from 0 to 1.
+    half_life : float or None
+        h in days, above 0; None: weights do not decay. Also a text such as ``"90d"``.
 
     Raises
     ------
@@ -63,6 +73,7 @@ class ValueWeights:
     values: Values = "given"
     value_scale: float = 1.0
     value_length: float = 0.0
+    half_life: float | None = None
 
     def __post_init__(self) -> None:
         check_choice("values", self.values, get_args(Values))
@@ -70,14 +81,41 @@ class ValueWeights:
         check_number("value_length", self.value_length)
         if self.value_length > 1:
             raise SettingError(f"value_length must be at most 1, not {self.value_length!r}.")
+        object.__setattr__(self, "half_life", half_life_of(self.half_life))
 
     @property
     def need_counts(self) -> bool:
         """Whether the weight of a value depends on how much its user and item are liked."""
         return self.values in _BY_COUNTS
 
-    def of(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Weigh values that need no counts; float64, or as they are for ``"given"``."""
+    @property
+    def are_ones(self) -> bool:
+        """Whether all likes weigh 1."""
+        return self.values == "binary" and self.half_life is None
+
+    def ages(self, likes: Interactions, *, until: Interactions | None = None) -> Doubles | None:
+        """Return the ages of likes by which they are weighed; None without a half-life.
+
+        See `ages_of`.
+        """
+        return None if self.half_life is None else ages_of(likes, until=until)
+
+    def of(self, values: npt.NDArray[Any], ages: Doubles | None = None) -> npt.NDArray[Any]:
+        """Weigh values that need no counts; float64, or as they are for ``"given"``.
+
+        `ages`, float64 (n,), are in days; None: all are new.
+        """
+        return self._decayed(self._of(values), ages)
+
+    def _decayed(self, weights: npt.NDArray[Any], ages: Doubles | None) -> npt.NDArray[Any]:
+        if self.half_life is None or ages is None:
+            return weights
+        with np.errstate(over="ignore"):  # of a tiny half-life
+            decay = np.exp2(-ages / self.half_life)
+        decayed: Doubles = weights * np.maximum(decay, _LEAST)
+        return decayed
+
+    def _of(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if self.values == "given":
             return values
         if self.values == "binary":
@@ -96,6 +134,7 @@ class ValueWeights:
         *,
         n_items: int,
         mean_likes: float,
+        ages: Doubles | None = None,
     ) -> npt.NDArray[Any]:
         """Weigh the values of cells, float64 (n,), or as they are for ``"given"``.
 
@@ -107,9 +146,11 @@ class ValueWeights:
         n_items : int
         mean_likes : float
             The mean of n_i over all items.
+        ages : float64, (n,), or None
+            In days; None: all are new.
         """
         if not self.need_counts:
-            return self.of(values)
+            return self.of(values, ages)
         rarity = np.log1p((n_items - user_likes + 0.5) / (user_likes + 0.5))
         sizes = np.abs(values).astype(np.float64)
         if self.values == "tf-idf":
@@ -120,8 +161,77 @@ class ValueWeights:
             # (s + 1) v / (s length + v), without overflow for a large s.
             part = self.value_scale / (self.value_scale + 1)
             weights = sizes / (part * length + sizes / (self.value_scale + 1))
-        signed: Doubles = np.copysign(weights * rarity, values)
-        return signed
+        return self._decayed(np.copysign(weights * rarity, values), ages)
+
+
+def ages_of(likes: Interactions, *, until: Interactions | None = None) -> Doubles:
+    """Return how old each like is, in days and at least 0, float64 (n_interactions,).
+
+    Parameters
+    ----------
+    likes : Interactions
+    until : Interactions or None
+        Ages are counted back from the last moment of these; None: of `likes` themselves.
+
+    Raises
+    ------
+    DataError
+        There are no timestamps, or some are not finite.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> likes = Interactions.from_columns(["ann", "ann", "bob"], ["m1", "m2", "m1"])
+    >>> ages_of(replace(likes, timestamps=np.array([0.0, 86_400.0, 43_200.0])))
+    array([1. , 0. , 0.5])
+    """
+    times, ends = (_checked_times(one) for one in (likes, likes if until is None else until))
+    ages: Doubles = np.maximum((ends.max(initial=-np.inf) - times) / _SECONDS, 0.0)
+    return ages
+
+
+def _checked_times(likes: Interactions) -> Doubles:
+    times = likes.timestamps
+    if times is None:
+        raise DataError(
+            "half_life needs the time of each like, and these likes have no times. Name the column "
+            "that holds them, such as timestamp='time', or leave half_life out."
+        )
+    if unknown := len(times) - np.count_nonzero(np.isfinite(times)):
+        raise DataError(
+            f"half_life needs the time of each like, and {unknown:,} of {len(times):,} times are "
+            "not finite numbers. Leave these likes out."
+        )
+    return times
+
+
+def ages_by_item(likes: Interactions, ages: Doubles | None) -> Doubles | None:
+    """Return ages in the order of ``likes.item_users.data`` instead of ``user_items.data``."""
+    if ages is None:
+        return None
+    turned: Doubles = with_ages(likes, ages).T.tocsr().data
+    return turned
+
+
+def timed(likes: Interactions, history: Interactions) -> Interactions:
+    """Return likes without times as of the last moment of a history, so that they are new."""
+    if likes.timestamps is not None or history.timestamps is None or not history.n_interactions:
+        return likes
+    end = history.timestamps.max()
+    return replace(likes, timestamps=np.full(likes.n_interactions, end))
+
+
+def aged_by(model: Any, ages: Doubles | None) -> dict[str, Doubles]:
+    """Return ages of likes as the argument of a model that weighs likes by them, else nothing."""
+    if ages is None or getattr(model, "ages", None) is None:
+        return {}
+    return {"ages": ages}
+
+
+def with_ages(likes: Interactions, ages: Doubles) -> sp.csr_array:
+    """Return a matrix with an age in the place of each like, zeros stored, CSR of float64."""
+    matrix = likes.user_items
+    return sp.csr_array((ages, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def forms_to_try(values: npt.NDArray[Any]) -> list[ValueWeights]:
@@ -136,7 +246,7 @@ def forms_to_try(values: npt.NDArray[Any]) -> list[ValueWeights]:
     >>> [one.values for one in forms_to_try(np.ones(5))]
     ['binary']
     >>> forms_to_try(np.array([2.0, 30.0, 4.0]))[1]
-    ValueWeights(values='log', value_scale=2.0, value_length=0.0)
+    ValueWeights(values='log', value_scale=2.0, value_length=0.0, half_life=None)
     """
     binary = ValueWeights(values="binary")
     sizes = np.abs(values)
@@ -149,7 +259,12 @@ def forms_to_try(values: npt.NDArray[Any]) -> list[ValueWeights]:
     return [binary, ValueWeights(values="log", value_scale=float(f"{small:.6g}"))]
 
 
-def weighted(user_items: sp.csr_array, item_likes: Counts, weights: ValueWeights) -> sp.csr_array:
+def weighted(
+    user_items: sp.csr_array,
+    item_likes: Counts,
+    weights: ValueWeights,
+    ages: Doubles | None = None,
+) -> sp.csr_array:
     """Weigh a matrix of values, CSR float64 of the same cells.
 
     Parameters
@@ -159,6 +274,8 @@ def weighted(user_items: sp.csr_array, item_likes: Counts, weights: ValueWeights
     item_likes : int, (n_items,)
         Likes of each item in the training data.
     weights : ValueWeights
+    ages : float64, (n_cells,), or None
+        Of the stored values, in days; None: all are new.
 
     Examples
     --------
@@ -173,6 +290,7 @@ def weighted(user_items: sp.csr_array, item_likes: Counts, weights: ValueWeights
         item_likes[user_items.indices] if weights.need_counts else item_likes[:0],
         n_items=int(user_items.shape[1]),
         mean_likes=float(item_likes.mean()) if item_likes.size else 0.0,
+        ages=ages,
     ).astype(np.float64)
     return sp.csr_array((data, user_items.indices, user_items.indptr), shape=user_items.shape)
 

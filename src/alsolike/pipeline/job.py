@@ -20,6 +20,7 @@ from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
 from alsolike.models.settings import Config, is_finite
 from alsolike.models.similarity.config import check_bias
+from alsolike.models.values import ages_of
 from alsolike.pipeline.outputs import written_in
 from alsolike.pipeline.similar_items.compare import FeatureSource
 from alsolike.storage.atomic import refuse_overlap
@@ -27,10 +28,11 @@ from alsolike.tuning.candidate_families import Lineup
 from alsolike.tuning.options import Searching
 from alsolike.tuning.presets import Preset, preset_for
 from alsolike.tuning.strategies.base import Strategy
-from alsolike.tuning.strategies.search_space import Space
+from alsolike.tuning.strategies.search_space import Range, Space
 from alsolike.usage_hints import with_hints
 
 AUTO = "auto"
+_OF_ALL_FAMILIES = {"half_life"}  # settings that are not only those of families that are searched
 
 _SET_ELSEWHERE = {
     "seed": "One seed is for all random draws: give it to the run itself (--seed).",
@@ -63,9 +65,11 @@ class Job:
         Override the preset; None keeps its value. The objective is ``"ranking"`` or
         ``"item-to-item"``.
     grid : mapping of str to sequence or Range
-        Values to try of these settings of ALS; others are tried as in the preset.
+        Values to try of these settings of ALS; others are tried as in the preset. A list of values
+        of ``half_life`` is tried of all families that have it.
     settings : mapping of str to values
-        Settings that all runs of ALS share; others are as in the preset.
+        Settings that all runs of ALS share; others are as in the preset. ``half_life`` is that of
+        all families that have it.
     sweeps : sequence of int or None
         Sweeps after which each training of ALS is scored.
     search : Searching
@@ -137,6 +141,23 @@ class Job:
         if both:
             raise SettingError(f"{both[0]} is set and searched. Give it only once.")
 
+    @property
+    def half_lives(self) -> Sequence[Any]:
+        """The half-lives that each other family is tried with; none if they are left as they are.
+
+        A range is for the families that draw from it.
+        """
+        if "half_life" in self.settings:
+            return [self.settings["half_life"]]
+        tried = self.grid.get("half_life", ())
+        return () if isinstance(tried, Range) else list(tried)
+
+    def expect_times(self, likes: Interactions) -> None:
+        """Raise DataError if a half-life is given or tried, and the likes have no times."""
+        is_drawn = isinstance(self.grid.get("half_life"), Range)
+        if is_drawn or any(days is not None for days in self.half_lives):
+            ages_of(likes)
+
 
 @dataclass(frozen=True)
 class ResolvedJob:
@@ -193,7 +214,9 @@ class ResolvedJob:
 
     def lineup(self, train: Interactions, preset: Preset) -> Lineup:
         """Return the families to try on this table, with their candidates."""
-        return self.job.search.lineup(train, seed=self.job.seed, thorough=preset.thorough)
+        found = self.job.search.lineup(train, seed=self.job.seed, thorough=preset.thorough)
+        half_lives = self.job.half_lives
+        return found.with_half_lives(half_lives) if half_lives else found
 
     def strategy(self, preset: Preset, lineup: Lineup) -> Strategy | None:
         """Return the search strategy; None if no family is searched."""
@@ -288,8 +311,8 @@ def _refuse_unsearched(job: Job, lineup: Lineup) -> None:
     """Refuse options of a search if no family of the run is searched."""
     how = job.search
     given = {
-        "--grid": job.grid,
-        "--set": job.settings,
+        "--grid": job.grid.keys() - _OF_ALL_FAMILIES,
+        "--set": job.settings.keys() - _OF_ALL_FAMILIES,
         "--sweeps": job.sweeps,
         "--search": how.by,
         "--trials": how.trials,

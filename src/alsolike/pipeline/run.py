@@ -194,6 +194,7 @@ def prepare(resolved: ResolvedJob, *, observer: Observer = SILENT) -> Prepared:
     job = resolved.job
     likes, how_read = read(job.source, threads=job.threads, observer=observer, **job.reading)
     observer.tell(how_read)
+    job.expect_times(likes)
     preset = resolved.preset(likes)
     kept, how_filtered = filter_counts(
         likes, min_per_user=preset.min_per_user, min_per_item=preset.min_per_item

@@ -9,6 +9,7 @@ import numpy as np
 from alsolike.models.base import (
     Basis,
     Contributions,
+    Doubles,
     Explains,
     FittedModel,
     Floats,
@@ -17,6 +18,7 @@ from alsolike.models.base import (
     HasFactors,
     able,
 )
+from alsolike.models.values import aged_by
 from alsolike.recommending.ranking.narrowing import dots
 from alsolike.recommending.ranking.single_row import (
     row_of_likes,
@@ -25,6 +27,7 @@ from alsolike.recommending.ranking.single_row import (
 )
 from alsolike.recommending.shared import (
     Indices,
+    ages_of_row,
     checked_ids,
     history_of,
     known_items,
@@ -129,7 +132,7 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     - ALS: ``r_j * s_ij`` with the pull ``r_j = c_uj p_uj`` and ``s_ij = y_i' A^-1 y_j``, where A
       is the matrix of the user's normal equations;
     - item-knn: the similarity of the two if i is among the neighbours that j keeps; EASE: the
-      weight from j to i. A like has a pull of 1, a dislike of 0;
+      weight from j to i. A like has a pull of 1, or what its value and age weigh; a dislike of 0;
     - blend: the sum of what its members add, each times its weight over the standard deviation of
       its scores of the user.
 
@@ -163,7 +166,8 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     history = history_of(model, "explain a score").user_items
     stored = slice(history.indptr[row], history.indptr[row + 1])
     items, values = np.asarray(history.indices[stored]), np.asarray(history.data[stored])
-    return explain_rows(model, user, target, items, values, row)
+    ages = ages_of_row(model, row)
+    return explain_rows(model, user, target, items, values, row, ages=ages)
 
 
 def explain_rows(
@@ -173,6 +177,8 @@ def explain_rows(
     items: Indices,
     values: Floats,
     row: int | None = None,
+    *,
+    ages: Doubles | None = None,
 ) -> Explanation:
     """Explain the score of an item (row) by a user's items (rows) and their values.
 
@@ -187,17 +193,20 @@ def explain_rows(
     values : float32, (n,)
     row : int or None
         The user's row, if these are the likes that the model knows of the user; None: fold in.
+    ages : float64, (n,), or None
+        Of the likes, in days; None: all are new.
     """
     able(model, Explains, "explain a score")
     score, is_unknown = None, True
     if (values > 0).any():
-        score, is_unknown = _stored_score(model, target, items, values, row)
+        score, is_unknown = _stored_score(model, target, items, values, row, ages)
     if score is None or is_unknown:
         return _of_popular(model, user, target)
     nothing = model.score_of_nothing
     if nothing is not None and score <= nothing:
         return _of_popular(model, user, target, is_known=True)
-    split = contributions_of(model, items, values, np.array([target], dtype=np.int32))
+    targets = np.array([target], dtype=np.int32)
+    split = contributions_of(model, items, values, targets, ages=ages)
     contributions = split.parts[0]
     order = np.lexsort((items, -contributions))
     added = {name: parts[0][order] for name, parts in split.members.items()}
@@ -222,9 +231,16 @@ def explain_rows(
 
 
 def contributions_of(
-    model: FittedModel, items: Indices, values: Floats, targets: Indices
+    model: FittedModel,
+    items: Indices,
+    values: Floats,
+    targets: Indices,
+    *,
+    ages: Doubles | None = None,
 ) -> Contributions:
     """Split the scores of `targets` (rows) into contributions of likes of `items` (rows).
+
+    `ages` are those of the likes, in days; None: all are new.
 
     Raises
     ------
@@ -233,25 +249,34 @@ def contributions_of(
     FitError
         The equations of the likes have no unique solution.
     """
-    explaining: Explains = able(model, Explains, "explain a score")
-    return explaining.contributions(items, values, targets)
+    explaining = able(model, Explains, "explain a score")
+    found: Contributions = explaining.contributions(items, values, targets, **aged_by(model, ages))
+    return found
 
 
 def _stored_score(
-    model: Any, target: int, items: Indices, values: Floats, row: int | None
+    model: Any,
+    target: int,
+    items: Indices,
+    values: Floats,
+    row: int | None,
+    ages: Doubles | None,
 ) -> tuple[float, bool]:
     """Return the score in lists, and whether the model scores all items equally."""
     vector = None
     if row is not None and isinstance(model, HasFactors):
         vector = model.user_factors[row]
     elif isinstance(model, FoldsInFactors):
-        (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
+        likes = row_of_likes(items, values, len(model.items))
+        (vector,) = model.folded_in(likes, **aged_by(model, ages))
     if vector is not None:
         score = dots(model.item_factors[[target]], vector)[0]
         return float(score), bool(all_alike(model, vector[None])[0])
     folds_in = able(model, FoldsIn, "explain a score")
     scores = (
-        scores_for_likes(folds_in, items, values) if row is None else scores_of_user(model, row)
+        scores_for_likes(folds_in, items, values, ages)
+        if row is None
+        else scores_of_user(model, row)
     )
     return float(scores[target]), are_alike(scores)
 

@@ -25,6 +25,7 @@ from alsolike.tables import Table
 Indices = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
 
 # With one like, an item's factors only reflect that user.
 MIN_COUNT = 2
@@ -140,6 +141,16 @@ def history_of(model: Recommender, purpose: str, *, way_out: str = "") -> Intera
             f"with its history{way_out}."
         )
     return history
+
+
+def ages_of_row(model: Recommender, row: int) -> Doubles | None:
+    """Return the ages of a user's likes in the history, in days; None if the model has no ages."""
+    ages = getattr(model, "ages", None)
+    if ages is None:
+        return None
+    starts = history_of(model, "weigh likes by their age").user_items.indptr
+    found: Doubles = ages[starts[row] : starts[row + 1]]
+    return found
 
 
 def seen_by(model: Recommender) -> sp.csr_array:

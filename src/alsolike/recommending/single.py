@@ -23,6 +23,7 @@ from alsolike.models.base import (
     expect_model,
 )
 from alsolike.models.similarity.config import Affinity
+from alsolike.models.values import aged_by
 from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.fallback import (
     RankedList,
@@ -42,6 +43,7 @@ from alsolike.recommending.rules.limits import Limits
 from alsolike.recommending.rules.rules import Rules, allowed_neighbours, allowed_of
 from alsolike.recommending.shared import (
     MIN_COUNT,
+    Doubles,
     Indices,
     Mask,
     checked_ids,
@@ -218,6 +220,7 @@ def recommend_row_for_likes(
     without_likes: WithoutLikes = "popular",
     *,
     limits: Limits | None = None,
+    ages: Doubles | None = None,
 ) -> RankedList:
     """Recommend items for likes, as `recommend_for_likes` does.
 
@@ -231,6 +234,8 @@ def recommend_row_for_likes(
     may_appear : bool, (n_items,)
     limits : Limits or None
         How many items of a kind may be listed.
+    ages : float64, (n,), or None
+        Of the likes, in days; None: all are new.
 
     Raises
     ------
@@ -244,7 +249,7 @@ def recommend_row_for_likes(
 
     def rank(shown: Mask, n: int) -> tuple[Indices, Floats]:
         nonlocal is_unknown
-        found, is_unknown = ranked_for_likes(model, items, amounts, shown, n)
+        found, is_unknown = ranked_for_likes(model, items, amounts, shown, n, ages)
         return found
 
     if (amounts > 0).any():
@@ -349,16 +354,22 @@ def fold_in_user(
 
 
 def ranked_for_likes(
-    model: Any, items: Indices, values: Floats, may_appear: Mask, k: int
+    model: Any,
+    items: Indices,
+    values: Floats,
+    may_appear: Mask,
+    k: int,
+    ages: Doubles | None = None,
 ) -> tuple[tuple[Indices, Floats], bool]:
     """Return the best items for likes, and whether the model scores all items equally."""
     owner = "this row of likes"
     if isinstance(model, FoldsInFactors):
-        (vector,) = model.folded_in(row_of_likes(items, values, len(model.items)))
+        likes = row_of_likes(items, values, len(model.items))
+        (vector,) = model.folded_in(likes, **aged_by(model, ages))
         if all_alike(model, vector[None])[0]:
             return (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)), True
         return best_items(model, vector, may_appear, k, owner), False
-    scores = scores_for_likes(model, items, values)
+    scores = scores_for_likes(model, items, values, ages)
     may_appear = may_appear.copy()
     may_appear[items[values < 0]] = False
     is_unknown = not is_by_popularity(model) and are_alike(scores)

@@ -149,7 +149,9 @@ regularization_count, iterations, solver, cg_steps, momentum, start, seed
         return tags
 
     def _config(self) -> ALSConfig:
-        return ALSConfig(**{one.name: getattr(self, one.name) for one in fields(ALSConfig)})
+        # Neither a matrix nor a frame of likes has times here.
+        names = [one.name for one in fields(ALSConfig) if one.name != "half_life"]
+        return ALSConfig(**{name: getattr(self, name) for name in names})
 
     @property
     def _n_features_out(self) -> int:

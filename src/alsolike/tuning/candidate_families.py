@@ -1,16 +1,18 @@
 """Chooses the families of a search: searched ones, other candidates, and baselines."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.family import Family, TrainingData
-from alsolike.models.registry import family_named, names, trained
+from alsolike.models.registry import family_named, family_of, names, trained
 from alsolike.models.settings import Config
 from alsolike.tables import wrapped
 from alsolike.text import listed
+from alsolike.tuning.strategies.search_space import distinct
 
 # On every leaderboard.
 _ALWAYS = "popularity"
@@ -41,6 +43,19 @@ class Lineup:
     baselines: tuple[Config, ...] = ()
     combined: tuple[str, ...] = ()
     by_default: Mapping[str, str] = field(default_factory=dict)
+
+    def with_half_lives(self, half_lives: Sequence[Any]) -> "Lineup":
+        """Return the lineup with each configuration under each of these half-lives, if it can."""
+
+        def aged(configs: Sequence[Config]) -> tuple[Config, ...]:
+            found = (
+                family_of(config).with_half_life(config, days)
+                for config in configs
+                for days in half_lives
+            )
+            return tuple(distinct(found))
+
+        return replace(self, candidates=aged(self.candidates), baselines=aged(self.baselines))
 
     def brief(self, width: int) -> str:
         """Return the text in lines of at most `width` characters."""

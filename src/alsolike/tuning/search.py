@@ -29,6 +29,7 @@ from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.validation import (
     combined_families,
     distinct_configs,
+    expect_times,
     objectives_of,
     ranking_objective,
     strategy_for,
@@ -105,6 +106,8 @@ def search(
         rank by test users.
     SplitError
         The split lacks the part that an objective chooses on.
+    DataError
+        A configuration has a half-life, and the likes have no times.
     LedgerError
         The ledger belongs to other data or settings, or a point was scored twice.
     FitError
@@ -138,6 +141,8 @@ def search(
         combined_families(combined),
     )
     expect_split(split)
+    planned = (trial.config for trial in chosen.expected(wanted))
+    expect_times(split.train, (*planned, *candidates, *baselines))
     first, *further = objectives_of(objective)
     objectives = checked_objectives(split, ranking_objective(first), further)
     for one in objectives.values():

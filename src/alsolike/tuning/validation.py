@@ -1,9 +1,10 @@
 """Validates the arguments of `search`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from alsolike.data.interactions import Interactions
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.evaluation.learning_curve import checked_sweeps
@@ -12,6 +13,7 @@ from alsolike.evaluation.objectives.kinds import objective_named
 from alsolike.evaluation.objectives.ranking import RankingObjective
 from alsolike.models.registry import family_named, family_of, is_config
 from alsolike.models.settings import Config
+from alsolike.models.values import ages_of
 from alsolike.tuning.plan import ONE_GO, ending_at, is_scored_at_sweeps
 from alsolike.tuning.strategies.base import FixedList, Strategy
 from alsolike.tuning.strategies.search_space import distinct
@@ -46,6 +48,12 @@ def objectives_of(
                 f"RankingObjective(k=10), or a list of these, not {said(one)}."
             )
     return objectives
+
+
+def expect_times(train: Interactions, configs: Iterable[Any]) -> None:
+    """Raise DataError if a configuration has a half-life, and the training data no times."""
+    if any(family_of(one).half_life(one) is not None for one in configs):
+        ages_of(train)
 
 
 def ranking_objective(objective: Objective) -> Objective:

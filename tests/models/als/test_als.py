@@ -441,7 +441,7 @@ def test_each_setting_changes_its_own_part_alone():
     changed = {
         "regularization": 1.0, "user_regularization": 1.0, "item_regularization": 1.0,
         "alpha": 1.0, "confidence": "log", "epsilon": 2.0, "unobserved_weight": 2.0,
-        "values": "bm25", "value_scale": 2.0, "value_length": 0.5,
+        "values": "bm25", "value_scale": 2.0, "value_length": 0.5, "half_life": 9.0,
         "regularization_exponent": 1.0, "regularization_count": "observed", "iterations": 1,
         "solver": "cg", "cg_steps": 1, "momentum": True, "start": "normal", "factors": 1, "seed": 1,
     }  # fmt: skip

@@ -84,6 +84,7 @@ def amounts_of(
     loss_config: LossConfig,
     side: Literal["user", "item"],
     likes: LikeCounts | None,
+    ages: Doubles | None = None,
 ) -> npt.NDArray[Any]:
     """Return the factors of alpha, with the sign of the value, (n,); float64 but for plain values.
 
@@ -96,14 +97,16 @@ def amounts_of(
         What the rows are.
     likes : LikeCounts or None
         Of the rows and the columns; None: those of the matrix.
+    ages : float64, (n,), or None
+        Of the values, in days; None: all are new.
     """
     weights = loss_config.value_weights
     if not weights.need_counts:
-        return _logarithmic(weights.of(matrix.data), loss_config)
+        return _logarithmic(weights.of(matrix.data, ages), loss_config)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     users, items = (rows, matrix.indices) if side == "user" else (matrix.indices, rows)
     counts = LikeCounts.of(matrix, side) if likes is None else likes
-    return amounts_of_cells(matrix.data, loss_config, counts, users, items)
+    return amounts_of_cells(matrix.data, loss_config, counts, users, items, ages)
 
 
 def amounts_of_cells(
@@ -112,6 +115,7 @@ def amounts_of_cells(
     likes: LikeCounts,
     users: npt.NDArray[Any],
     items: npt.NDArray[Any],
+    ages: Doubles | None = None,
 ) -> npt.NDArray[Any]:
     """Return the same for cells of these users and items, (n,)."""
     amounts = loss_config.value_weights.of_cells(
@@ -120,6 +124,7 @@ def amounts_of_cells(
         likes.items[items],
         n_items=len(likes.items),
         mean_likes=float(likes.items.mean()),
+        ages=ages,
     )
     return _logarithmic(amounts, loss_config)
 

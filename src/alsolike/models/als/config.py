@@ -11,7 +11,13 @@ import numpy.typing as npt
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole, said
 from alsolike.errors import FitError, SettingError
-from alsolike.models.settings import check_choice, check_number, is_finite, known_settings
+from alsolike.models.settings import (
+    check_choice,
+    check_number,
+    half_life_of,
+    is_finite,
+    known_settings,
+)
 from alsolike.models.values import Values, ValueWeights
 from alsolike.usage_hints import with_hints
 
@@ -33,6 +39,7 @@ class LossConfig:
     values: Values
     value_scale: float
     value_length: float
+    half_life: float | None
     epsilon: float
     unobserved_weight: float
     regularization_exponent: float
@@ -59,8 +66,9 @@ class LossConfig:
     def value_weights(self) -> ValueWeights:
         """The weights of values."""
         return ValueWeights(
-            values=self.values, value_scale=self.value_scale, value_length=self.value_length
-        )
+            values=self.values, value_scale=self.value_scale, value_length=self.value_length,
+            half_life=self.half_life,
+        )  # fmt: skip
 
     def regularization_of(self, side: Literal["user", "item"]) -> float:
         """Return lambda of one side, before it is scaled by counts."""
@@ -119,6 +127,7 @@ class ScheduleConfig:
         check_choice("start", self.start, get_args(Start))
 
 
+_IN_FLOAT32 = ("given", "binary")  # forms of values that are no float64 numbers
 # The weight of an empty cell in the forms of Hu et al. 2008.
 _USUAL_WEIGHT = 1.0
 # How much more than his likes an average user's empty cells weigh, all together.
@@ -149,6 +158,9 @@ class ALSConfig:
         each dislike. None: binary for ``"additive"``, else as given.
     value_scale, value_length : float
         Of those forms: above 0, and from 0 to 1.
+    half_life : float or None
+        Days in which the weight of a value halves, above 0, or a text such as ``"90d"``; needs
+        times. None: weights do not decay.
     epsilon : float
         Scale of the values in the form ``"log"``, above 0.
     unobserved_weight : float or None
@@ -189,6 +201,7 @@ class ALSConfig:
         "values": "given",
         "value_scale": 1.0,
         "value_length": 0.0,
+        "half_life": None,
     }
 
     factors: int = 256
@@ -200,6 +213,7 @@ class ALSConfig:
     values: Values | None = None
     value_scale: float = 1.0
     value_length: float = 0.0
+    half_life: float | None = None
     epsilon: float = 1.0
     unobserved_weight: float | None = None
     regularization_exponent: float = 1.0
@@ -214,6 +228,7 @@ class ALSConfig:
     def __post_init__(self) -> None:
         check_whole("factors", self.factors, least=1)
         check_whole("seed", self.seed, least=0)
+        object.__setattr__(self, "half_life", half_life_of(self.half_life))
         # Each part checks its settings.
         _ = self._loss_part, self.solver_config, self.schedule_config
 
@@ -266,7 +281,8 @@ class ALSConfig:
     @property
     def amounts_are_doubles(self) -> bool:
         """Whether weighed values are float64; else they are float32 like the values."""
-        return self.confidence == "log" or self._loss_part.values not in ("given", "binary")
+        decays = self.half_life is not None
+        return decays or self.confidence == "log" or self._loss_part.values not in _IN_FLOAT32
 
     def to_settings(self) -> dict[str, Any]:
         """Convert to plain values."""

@@ -77,10 +77,12 @@ class ALSFamily(Family):
         )
 
     def held(self, data: TrainingData, config: ALSConfig) -> int:
-        """Return the bytes held between sweeps: amounts, and three numbers a row."""
+        """Return the bytes held between sweeps: amounts, ages, and three numbers a row."""
         train = data.interactions
         each = 8 if config.amounts_are_doubles else 4 * (config.values == "binary")
-        return 2 * each * train.n_interactions + 3 * 8 * (train.n_users + train.n_items)
+        ages = 0 if config.half_life is None else 8
+        per_row = 3 * 8 * (train.n_users + train.n_items)
+        return (2 * each + ages) * train.n_interactions + per_row
 
     def factors(self, config: ALSConfig) -> int:
         """Return the columns of both factor matrices."""

@@ -20,20 +20,28 @@ if TYPE_CHECKING:
     from alsolike.models.als.model import ALSModel
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 
-def new_users(model: "ALSModel", user_items: Any, engine: Engine) -> Floats:
-    """Return the exact factors of users, see `alsolike.fold_in`."""
-    side = _side_of(model, user_items, "user")
+def new_users(
+    model: "ALSModel", user_items: Any, engine: Engine, ages: Doubles | None = None
+) -> Floats:
+    """Return the exact factors of users, see `alsolike.fold_in`.
+
+    `ages` are those of the values of a matrix, in days; None: all are new.
+    """
+    side = _side_of(model, user_items, "user", ages)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     items, values = model.item_factors, model.eigenvalues
     solve_side(side, items, values, factors, model.config.loss_config, SolverConfig(), engine)
     return factors
 
 
-def new_items(model: "ALSModel", item_users: Any, engine: Engine) -> Floats:
-    """Return the exact factors of items, see `alsolike.fold_in_items`."""
-    side = _side_of(model, item_users, "item")
+def new_items(
+    model: "ALSModel", item_users: Any, engine: Engine, ages: Doubles | None = None
+) -> Floats:
+    """Return the exact factors of items, see `alsolike.fold_in_items`; `ages` as in `new_users`."""
+    side = _side_of(model, item_users, "item", ages)
     single = float32_basis(side, model.user_factors, model.config.loss_config, engine)
     values, basis = eigenbasis(gramian(model.user_factors, engine, in_float32=single), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
@@ -45,13 +53,14 @@ def new_items(model: "ALSModel", item_users: Any, engine: Engine) -> Floats:
 def loss_on(model: "ALSModel", data: Interactions, engine: Engine) -> float:
     """Return the loss of `model` on interactions over its ids, see `alsolike.loss`."""
     loss_config = model.config.loss_config
-    user_side = Side.of(data.user_items, loss_config, "user", data.users)
-    item_side = Side.of(data.item_users, loss_config, "item", data.items)
+    user_side, item_side = Side.both_of(data, loss_config)
     users, items = model.user_factors, model.item_factors
     return total_loss(user_side, item_side, users, items, loss_config, engine)
 
 
-def _side_of(model: "ALSModel", matrix: Any, side: Literal["user", "item"]) -> Side:
+def _side_of(
+    model: "ALSModel", matrix: Any, side: Literal["user", "item"], ages: Doubles | None
+) -> Side:
     loss_config = model.config.loss_config
     columns = model.items if side == "user" else model.users
     if isinstance(matrix, Interactions):
@@ -62,7 +71,8 @@ def _side_of(model: "ALSModel", matrix: Any, side: Literal["user", "item"]) -> S
         if matrix.items != model.items:
             raise DataError("The interactions must have the items of the model.")
         likes = _likes(model, matrix.user_items, side)
-        return Side.of(matrix.user_items, loss_config, side, matrix.users, likes)
+        ages = _ages(model, matrix)
+        return Side.of(matrix.user_items, loss_config, side, matrix.users, likes, ages=ages)
     if not (sp.issparse(matrix) or isinstance(matrix, np.ndarray)) or matrix.ndim != 2:
         raise DataError(f"A SciPy matrix of rows x {columns.kind}s expected, not {said(matrix)}.")
     if matrix.shape[1] != len(columns):
@@ -71,7 +81,12 @@ def _side_of(model: "ALSModel", matrix: Any, side: Literal["user", "item"]) -> S
             f"{columns.kind}s. Is it the wrong way round?"
         )
     rows = canonical(matrix)
-    return Side.of(rows, loss_config, side, None, _likes(model, rows, side))
+    return Side.of(rows, loss_config, side, None, _likes(model, rows, side), ages=ages)
+
+
+def _ages(model: "ALSModel", likes: Interactions) -> Doubles | None:
+    """Return how old likes are at the end of the model's history; without times, they are new."""
+    return None if likes.timestamps is None else model.ages_until(likes, model.history)
 
 
 def _likes(

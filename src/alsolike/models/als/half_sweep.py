@@ -25,6 +25,7 @@ from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.confidence import LikeCounts, Weighing, amounts_of
 from alsolike.models.als.config import LossConfig, SolverConfig
 from alsolike.models.als.gramian_basis import filled_up, gramian, squared_length
+from alsolike.models.values import ages_by_item
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -78,11 +79,12 @@ class Side:
         ids: Vocabulary | None,
         likes: LikeCounts | None = None,
         *,
+        ages: Doubles | None = None,
         n_chunks: int = _CHUNKS,
     ) -> "Side":
-        """Prepare the rows of `matrix` for a loss; `likes` as in `amounts_of`."""
+        """Prepare the rows of `matrix` for a loss; `likes` and `ages` as in `amounts_of`."""
         _refuse_infinite_values(matrix)
-        amounts = amounts_of(matrix, loss_config, kind, likes)
+        amounts = amounts_of(matrix, loss_config, kind, likes, ages)
         _refuse_overflow(amounts, loss_config)
         counts = np.diff(matrix.indptr).astype(np.float64)
         return cls(
@@ -92,6 +94,16 @@ class Side:
             kind=kind,
             ids=ids,
             n_chunks=n_chunks,
+        )
+
+    @classmethod
+    def both_of(cls, data: Interactions, loss_config: LossConfig) -> "tuple[Side, Side]":
+        """Prepare the users and the items of a table for a loss."""
+        ages = loss_config.value_weights.ages(data)
+        by_item = ages_by_item(data, ages)
+        return (
+            cls.of(data.user_items, loss_config, "user", data.users, ages=ages),
+            cls.of(data.item_users, loss_config, "item", data.items, ages=by_item),
         )
 
     @property
@@ -198,7 +210,8 @@ def may_need_float64(train: Interactions, loss_config: LossConfig, factors: int)
     The trace of BB' of a row is at most its largest weight times the factors, over
     ``unobserved_weight``.
     """
-    sizes = np.abs(amounts_of(train.user_items, loss_config, "user", None))
+    ages = loss_config.value_weights.ages(train)
+    sizes = np.abs(amounts_of(train.user_items, loss_config, "user", None, ages))
     ends = np.array([sizes.min(initial=np.inf), sizes.max(initial=0.0)])
     weights, _ = Weighing.of(loss_config).weights_and_pulls(ends)
     gain = weights[1] * factors / max(loss_config.unobserved_weight, np.finfo(np.float32).tiny)

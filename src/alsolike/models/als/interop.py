@@ -48,6 +48,7 @@ def to_peer(config: ALSConfig, peer: Peer) -> dict[str, Any]:
     >>> to_peer(config, "implicit")["regularization"]
     0.01
     """
+    _refuse_half_life(config, peer)
     if config.user_regularization is not None or config.item_regularization is not None:
         raise SettingError(f"{peer} has one regularization for both sides.")
     return {"implicit": _to_implicit, "irspack": _to_irspack, "spark": _to_spark}[peer](config)
@@ -76,6 +77,7 @@ def peer_values(config: ALSConfig, values: Any) -> Any:
         d_ui, above zero.
     """
     weights = config.loss_config.value_weights
+    _refuse_half_life(config, "implicit")
     if weights.need_counts:
         raise SettingError(f"implicit has no equivalent of values={weights.values!r}.")
     values = weights.of(values)
@@ -86,6 +88,11 @@ def peer_values(config: ALSConfig, values: Any) -> Any:
     raise SettingError(
         f"implicit's matrix is made for confidence linear or scaled, not {config.confidence}."
     )
+
+
+def _refuse_half_life(config: ALSConfig, peer: str) -> None:
+    if config.half_life is not None:
+        raise SettingError(f"{peer} has no half-life: its weights do not depend on times.")
 
 
 def _to_implicit(config: ALSConfig) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
@@ -24,6 +25,7 @@ from alsolike.models.base import (
     expect_same_ids,
 )
 from alsolike.models.factor_model import FactorModel
+from alsolike.models.values import ages_of, timed, with_ages
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,13 +65,47 @@ class ALSModel(FactorModel):
             )
         return ALSConfig.from_settings(self.settings)
 
-    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+    @functools.cached_property
+    def ages(self) -> Doubles | None:
+        """Ages of the history's likes in days; None without a half-life or a history.
+
+        See `alsolike.models.history_model.HistoryModel.ages`.
+        """
+        half_life = self.settings.get("half_life")
+        return None if half_life is None or self.history is None else ages_of(self.history)
+
+    def ages_until(self, likes: Interactions, end: Interactions | None) -> Doubles | None:
+        """Return the ages of likes at the last moment of `end`, in days; None without a half-life.
+
+        Raises
+        ------
+        SettingError
+            There is no `end`: the model was saved without its history.
+        """
+        weights = self.config.loss_config.value_weights
+        if weights.half_life is not None and end is None:
+            raise SettingError(
+                f"half_life={weights.half_life:g} weighs likes by their age at the end of the "
+                "training data, and this model was saved without its history. Save it with its "
+                "history, or give likes without times, which count as new."
+            )
+        return weights.ages(likes, until=end)
+
+    def user_scores(
+        self, likes: sp.csr_array, item_indices: slice, *, ages: Doubles | None = None
+    ) -> Floats:
         """Score items for people after folding them in, float32, (n, n_chosen_items)."""
-        block: Floats = self.folded_in(likes) @ self.item_factors[item_indices].T
+        block: Floats = self.folded_in(likes, ages=ages) @ self.item_factors[item_indices].T
         return block
 
-    def folded_in(self, likes: sp.csr_array) -> Floats:
+    def folded_in(self, likes: sp.csr_array, *, ages: Doubles | None = None) -> Floats:
         """Solve for the factors of people with these likes, float32, (n, factors).
+
+        Parameters
+        ----------
+        likes : scipy.sparse.csr_array, (n, n_items)
+        ages : float64, (n_likes,), or None
+            Of the stored values, in days; None: all are new.
 
         Raises
         ------
@@ -84,28 +120,37 @@ class ALSModel(FactorModel):
         for row in range(likes.shape[0]):
             own = slice(likes.indptr[row], likes.indptr[row + 1])
             if own.stop > own.start:
-                equations = self._equations(likes.indices[own], likes.data[own])
+                equations = self._equations(
+                    likes.indices[own], likes.data[own], None if ages is None else ages[own]
+                )
                 vectors[row] = equations.factors
         return vectors
 
     def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
-        """Replace the history: users whose likes differ are folded in.
+        """Replace the history: users whose likes, or their ages, differ are folded in.
 
         Raises
         ------
         DataError
-            The interactions have other users or items.
+            The interactions have other users or items, or no times under a half-life.
         """
         from alsolike.models.als.fold_in import new_users  # noqa: PLC0415 - brings the compiler
 
         expect_same_ids(self, interactions)
+        ages = self.config.loss_config.value_weights.ages(interactions)
         rows = np.arange(len(self.users))
         if self.history is not None:
             differs = (self.history.user_items != interactions.user_items).tocsr()
-            rows = np.flatnonzero(np.diff(differs.indptr))
+            changed = np.diff(differs.indptr) > 0
+            if ages is not None and self.ages is not None:
+                aged = with_ages(interactions, ages) != with_ages(self.history, self.ages)
+                changed |= np.diff(aged.tocsr().indptr) > 0
+            rows = np.flatnonzero(changed)
         user_factors = self.user_factors.copy()
         own = interactions.user_items[rows]
-        user_factors[rows] = new_users(self, own, engine or LocalEngine())
+        if ages is not None:
+            ages = with_ages(interactions, ages)[rows].data
+        user_factors[rows] = new_users(self, own, engine or LocalEngine(), ages)
         user_factors.flags.writeable = False
         return replace(self, user_factors=user_factors, history=interactions, stored_evidence=None)
 
@@ -123,6 +168,8 @@ class ALSModel(FactorModel):
         from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned  # noqa: PLC0415
 
         engine = engine or LocalEngine()
+        if self.ages is not None and self.history is not None:
+            likers = timed(likers, self.history)
         nothing = Interactions(
             sp.csr_array((len(self.users), len(self.items)), dtype=np.float32),
             self.users, self.items, None, self.catalogue,
@@ -130,14 +177,18 @@ class ALSModel(FactorModel):
         joined = with_items_of(self.history or nothing, likers)
         own, new = (joined.items.places_of(ids) for ids in (self.items, likers.items))
         users = joined.users.places_of(likers.users)
+        ages = self.ages_until(likers, None if self.history is None else joined)
         cells = likers.user_items.tocoo()
-        item_users = sp.csr_array(
-            (cells.data, (cells.col, users[cells.row])), shape=(likers.n_items, len(self.users))
-        )
+
+        def by_item(values: npt.NDArray[Any]) -> sp.csr_array:
+            shape = likers.n_items, len(self.users)
+            return sp.csr_array((values, (cells.col, users[cells.row])), shape=shape)
+
         factors = np.zeros((joined.n_items, self.factors), dtype=np.float32)
         counts = np.zeros(joined.n_items, dtype=np.int64)
         factors[own], counts[own] = self.item_factors, self.item_counts
-        factors[new] = new_items(self, item_users, engine)
+        aged = None if ages is None else by_item(ages).data
+        factors[new] = new_items(self, by_item(cells.data), engine, aged)
         counts[new] = likers.like_counts
         values, basis = eigenbasis(gramian(factors, engine), engine)
         return replace(
@@ -160,23 +211,27 @@ class ALSModel(FactorModel):
             raise SettingError("This model holds no training interactions: pass `train`.")
         return loss_on(self, self.history, engine or LocalEngine())
 
-    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
+    def contributions(
+        self, likes: Indices, values: Floats, items: Indices, *, ages: Doubles | None = None
+    ) -> Contributions:
         """Split scores into contributions of likes (Hu, Koren, Volinsky 2008, section 5).
 
         With A the matrix of the user's normal equations, the score of item i is the sum over likes
         j of ``r_j * s_ij``, with ``s_ij = y_i' A^-1 y_j`` and the pull ``r_j = c_uj p_uj``.
         """
-        equations = self._equations(likes, values)
+        equations = self._equations(likes, values, ages)
         if len(items) == 1:  # the library multiplies a vector in another way than a matrix
             near = equations.similarities(self.item_factors[items[0]])[None]
         else:
             near = equations.similarities(self.item_factors[items].T).T
         return Contributions(equations.pulls, near)
 
-    def _equations(self, items: Indices, values: Floats) -> UserEquations:
+    def _equations(
+        self, items: Indices, values: Floats, ages: Doubles | None = None
+    ) -> UserEquations:
         return UserEquations.of(
             self.config.loss_config, self.item_factors, self.eigenvalues, self.item_counts,
-            items, values,
+            items, values, ages,
         )  # fmt: skip
 
 

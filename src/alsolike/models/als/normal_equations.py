@@ -38,6 +38,7 @@ class UserEquations:
         item_likes: npt.NDArray[np.int64],
         items: Indices,
         values: npt.ArrayLike,
+        ages: Doubles | None = None,
     ) -> "UserEquations":
         """Set up the equations of a user with these items (rows) and values, (n,).
 
@@ -47,6 +48,8 @@ class UserEquations:
             In the basis of their Gramian, whose eigenvalues are `eigenvalues`, float64, (f,).
         item_likes : int64, (n_items,)
             Likes of each item in the training data.
+        ages : float64, (n,), or None
+            Of the values, in days; None: all are new.
 
         Raises
         ------
@@ -58,7 +61,7 @@ class UserEquations:
         given = checked_values(values, len(items))
         likes = LikeCounts(np.array([np.count_nonzero(given > 0)]), item_likes)
         of_one = np.zeros(len(items), dtype=np.int64)
-        amounts = amounts_of_cells(given, loss_config, likes, of_one, items)
+        amounts = amounts_of_cells(given, loss_config, likes, of_one, items, ages)
         weights, pulls = Weighing.of(loss_config).weights_and_pulls(amounts)
         others = item_factors[items].astype(np.float64)
         n_items = len(item_factors)

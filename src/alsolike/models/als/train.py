@@ -25,6 +25,8 @@ from alsolike.usage_hints import with_example
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 @with_example("for model in al.iterate(likes, al.ALSConfig(factors=64)): ...")
@@ -179,8 +181,7 @@ class _Training:
         if start is not None:
             expect_als(start, "go on from it")
         self._train, self._config, self._engine = train, config, engine
-        self._item_side = Side.of(train.item_users, config.loss_config, "item", train.items)
-        self._user_side = Side.of(train.user_items, config.loss_config, "user", train.users)
+        self._user_side, self._item_side = Side.both_of(train, config.loss_config)
         for side in (self._item_side, self._user_side):
             # Cutting takes memory: before there are factors.
             side.chunks(config.factors, config.solver_config)
@@ -272,13 +273,25 @@ def _carried_over(train: Interactions, factors: int, start: ALSModel, engine: En
     known = [start.users.index_of(user) for user in train.users.subset(np.flatnonzero(~rows))]
     users[~rows] = start.user_factors[known]
     if rows.any():
-        new = train.user_items[np.flatnonzero(rows)].tocoo()
-        kept = columns[new.col] >= 0
-        cells = (new.data[kept], (new.row[kept], columns[new.col[kept]]))
-        users[rows] = fold_in(
-            start, sp.csr_array(cells, shape=(int(rows.sum()), len(start.items))), engine=engine
-        )
+        users[rows] = _folded_in(train, rows, columns, start, engine)
     return users
+
+
+def _folded_in(
+    train: Interactions, rows: Mask, columns: Indices, start: ALSModel, engine: Engine
+) -> Floats:
+    """Fold in some rows of users; `columns` are the items' places in `start`, -1 without any."""
+    new = train.user_items[np.flatnonzero(rows)].tocoo()
+    kept = columns[new.col] >= 0
+    places, shape = (new.row[kept], columns[new.col[kept]]), (int(rows.sum()), len(start.items))
+    likes = sp.csr_array((new.data[kept], places), shape=shape)
+    ages = None
+    if train.timestamps is not None:  # else all are new
+        ages = start.config.loss_config.value_weights.ages(train)
+    if ages is not None:
+        own = ages[np.repeat(rows, train.user_counts)][kept]
+        ages = sp.csr_array((own, places), shape=shape).data  # in the order of the likes
+    return new_users(start, likes, engine, ages)
 
 
 def _refuse_empty(train: Any) -> None:

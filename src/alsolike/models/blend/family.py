@@ -67,6 +67,22 @@ class BlendFamily(Family):
         """Return the configurations of the members."""
         return config.members
 
+    def half_life(self, config: BlendConfig) -> float | None:
+        """Return the half-life of the first member that has any."""
+        found = (
+            family.half_life(one)
+            for family, one in zip(config.families, config.members, strict=True)
+        )
+        return next((days for days in found if days is not None), None)
+
+    def with_half_life(self, config: BlendConfig, half_life: Any) -> BlendConfig:
+        """Return the blend with a half-life of all members."""
+        members = (
+            family.with_half_life(one, half_life)
+            for family, one in zip(config.families, config.members, strict=True)
+        )
+        return replace(config, members=tuple(members))
+
     def cost(self, config: BlendConfig, n_users: int, n_items: int) -> float:
         """Return the bytes of all members."""
         return sum(

@@ -22,6 +22,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.models.base import (
     Contributions,
+    Doubles,
     Explains,
     FittedModel,
     Floats,
@@ -39,6 +40,7 @@ from alsolike.models.memo import Memo
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.models.similarity.terms import AffinityTerms
+from alsolike.models.values import aged_by
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,6 +84,15 @@ class BlendModel(FittedModel):
         """The settings of the training, with those of the members."""
         return self.config.to_settings()
 
+    @property
+    def ages(self) -> Doubles | None:
+        """Ages of the history's likes, which each member weighs by its own half-life.
+
+        None if no member has any; see `alsolike.models.history_model.HistoryModel.ages`.
+        """
+        found = (getattr(one, "ages", None) for one in self.members)
+        return next((ages for ages in found if ages is not None), None)
+
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Add up the members' scores in deviations, float32, (n_chosen_users, n_chosen_items)."""
         rows = rows_of(user_indices, len(self.users))
@@ -106,9 +117,12 @@ class BlendModel(FittedModel):
 class _FoldsIn(BlendModel):
     """Of members that all fold in users."""
 
-    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+    def user_scores(
+        self, likes: sp.csr_array, item_indices: slice, *, ages: Doubles | None = None
+    ) -> Floats:
         """Score items for rows of likes, which each member folds in, float32."""
-        return self._sum([one.of_likes(likes)[0] for one in self._standardized])[:, item_indices]
+        parts = [one.of_likes(likes, ages)[0] for one in self._standardized]
+        return self._sum(parts)[:, item_indices]
 
     def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
         """Replace the history of each member.
@@ -144,7 +158,9 @@ class _FoldsInItems(BlendModel):
 class _Explains(_FoldsIn):
     """Of members that all fold in users and score by single likes."""
 
-    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
+    def contributions(
+        self, likes: Indices, values: Floats, items: Indices, *, ages: Doubles | None = None
+    ) -> Contributions:
         """Add up what likes add to the scores of each member, in its deviations."""
         order = np.argsort(likes)  # as in a table of likes
         starts = np.array([0, len(likes)], dtype=np.int32)
@@ -155,8 +171,8 @@ class _Explains(_FoldsIn):
             self.config.names, self.config.weights, self._standardized, strict=True
         ):
             member: Any = one.model
-            (deviation,) = one.of_likes(row)[1].tolist()
-            parts = member.contributions(likes, values, items).parts
+            (deviation,) = one.of_likes(row, None if ages is None else ages[order])[1].tolist()
+            parts = member.contributions(likes, values, items, **aged_by(member, ages)).parts
             found[name] = parts * (weight / deviation if deviation else 0.0)
         total = np.zeros((len(items), len(likes)))
         for added in found.values():

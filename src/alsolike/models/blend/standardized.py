@@ -23,6 +23,7 @@ from alsolike.models.base import (
     Rows,
 )
 from alsolike.models.memo import Memo
+from alsolike.models.values import aged_by
 
 _EVERYTHING = slice(None)
 # Bits of exact sums in float64, and of float32 numbers.
@@ -60,15 +61,23 @@ class Standardized:
         found: Floats = self.memo.array(key, lambda: self._of_users(rows))
         return found
 
-    def of_likes(self, likes: sp.csr_array) -> tuple[Floats, Doubles]:
-        """Return scores of rows of likes over deviations, and the deviations, float64, (n,)."""
+    def of_likes(self, likes: sp.csr_array, ages: Doubles | None = None) -> tuple[Floats, Doubles]:
+        """Return scores of rows of likes over deviations, and the deviations, float64, (n,).
+
+        `ages` are those of the likes, in days; None: all are new.
+        """
         model: Any = self.model
         if isinstance(model, FoldsInFactors):
-            vectors = model.folded_in(likes)
+            vectors = model.folded_in(likes, **aged_by(model, ages))
             return self._in_groups(len(vectors), lambda rows: self._products(vectors[rows]))
-        return self._in_groups(
-            likes.shape[0], lambda rows: model.user_scores(likes[rows], _EVERYTHING)
-        )
+
+        def scores(rows: slice) -> Floats:
+            here = slice(likes.indptr[rows.start], likes.indptr[rows.stop])
+            own = aged_by(model, None if ages is None else ages[here])
+            block: Floats = model.user_scores(likes[rows], _EVERYTHING, **own)
+            return block
+
+        return self._in_groups(likes.shape[0], scores)
 
     def _of_users(self, rows: Indices) -> Floats:
         model = self.model

@@ -1,6 +1,8 @@
 """Settings that all linear models of items have: the ridge, and the weights of likes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from alsolike.errors import SettingError
 from alsolike.models.base import Doubles
@@ -26,6 +28,9 @@ class LinearConfig(FamilyConfig):
         Weights of likes: binary, log, ..., see `alsolike.models.values`.
     value_scale, value_length : float
         Of these weights.
+    half_life : float or None
+        Days in which these weights halve, above 0, or a text such as ``"90d"``; needs times. None:
+        they do not decay.
 
     Raises
     ------
@@ -37,25 +42,28 @@ class LinearConfig(FamilyConfig):
     Steck 2020, "Autoencoders that don't overfit towards the Identity".
     """
 
+    added: ClassVar[Mapping[str, Any]] = {"half_life": None}
     regularization: float = 500.0
     dropout: float = 0.0
     values: Values = "binary"
     value_scale: float = 1.0
     value_length: float = 0.0
+    half_life: float | None = None
 
     def __post_init__(self) -> None:
         check_number("regularization", self.regularization, above_zero=True)
         check_number("dropout", self.dropout)
         if self.dropout >= 1:
             raise SettingError(f"dropout must be below 1, not {self.dropout!r}.")
-        self.value_weights  # noqa: B018 - checks its settings
+        object.__setattr__(self, "half_life", self.value_weights.half_life)  # and checks the others
 
     @property
     def value_weights(self) -> ValueWeights:
         """The weights of likes."""
         return ValueWeights(
-            values=self.values, value_scale=self.value_scale, value_length=self.value_length
-        )
+            values=self.values, value_scale=self.value_scale, value_length=self.value_length,
+            half_life=self.half_life,
+        )  # fmt: skip
 
     def ridge(self, diagonal: Doubles) -> Doubles:
         """Return the ridge of items with these G_ii, float64 (n_items,)."""

@@ -28,7 +28,12 @@ from alsolike.models.base import (
     Rows,
 )
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
+from alsolike.models.history_model import (
+    HistoryModel,
+    training_likes,
+    weighted_likes,
+    weights_of_likes,
+)
 from alsolike.models.linear.config import LinearConfig
 from alsolike.models.similarity.config import SimilarityScale
 from alsolike.models.values import forms_to_try
@@ -58,7 +63,7 @@ class EASEConfig(LinearConfig):
         lambda, above 0; 100 to 1000 is usual, more for tables with more likes.
     dropout : float
         p, at least 0 and below 1; above 0 the model is EDLAE.
-    values, value_scale, value_length
+    values, value_scale, value_length, half_life
         Weights of likes, as of every `LinearConfig`.
 
     Raises
@@ -92,9 +97,11 @@ class EASEModel(HistoryModel):
     weights: Doubles
     config: EASEConfig
 
-    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+    def user_scores(
+        self, likes: sp.csr_array, item_indices: slice, *, ages: Doubles | None = None
+    ) -> Floats:
         """Sum weights, in float64 in the order of the items, (n, n_chosen_items)."""
-        liked = weighted_likes(likes, self.item_counts, self.config.value_weights)
+        liked = weighted_likes(likes, self.item_counts, self.config.value_weights, ages)
         n_columns = len(range(*item_indices.indices(len(self.items))))
         scores = np.zeros((liked.shape[0], n_columns), dtype=np.float32)
         # In a fixed order, which a library's product does not promise for blocks.
@@ -115,10 +122,12 @@ class EASEModel(HistoryModel):
         added: Floats = self.weights[item_indices, other_indices].astype(np.float32)
         return added
 
-    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
+    def contributions(
+        self, likes: Indices, values: Floats, items: Indices, *, ages: Doubles | None = None
+    ) -> Contributions:
         """Return the weights of likes, and those from likes to items."""
         near = np.ascontiguousarray(self.weights[np.ix_(likes, items)].T)
-        pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights)
+        pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights, ages)
         return Contributions(pulls, near)
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
@@ -195,7 +204,7 @@ def fit_ease(
     expect_interactions(train)
     refuse_too_large(train.n_items)
     engine = engine or LocalEngine()
-    likes = weighted_likes(train.user_items, train.like_counts, config.value_weights)
+    likes = training_likes(train, config.value_weights)
     matrix = _gramian(likes, engine)
     _regularize(matrix, config)
     tiles = pieces(len(matrix), tile)

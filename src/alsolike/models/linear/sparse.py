@@ -18,7 +18,7 @@ from alsolike.errors import DataError
 from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, Floats, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.models.history_model import weighted_likes
+from alsolike.models.history_model import training_likes
 from alsolike.models.linear.config import LinearConfig
 from alsolike.models.neighbours.item_weights import ItemWeightsModel
 from alsolike.models.similarity.config import SimilarityScale
@@ -52,7 +52,7 @@ class SparseLinearConfig(LinearConfig):
         m, items that an item is regressed on at most; memory grows with it, time with its cube.
     regularization : float
         lambda, above 0; 10 to 300 is usual, more for tables with more likes.
-    dropout, values, value_scale, value_length
+    dropout, values, value_scale, value_length, half_life
         As of every `LinearConfig`.
 
     Raises
@@ -199,7 +199,7 @@ def fit_sparse_linear(
     expect_interactions(train)
     engine = engine or LocalEngine()
     _refuse_too_large(train, config, engine.threads)
-    likes = weighted_likes(train.user_items, train.like_counts, config.value_weights)
+    likes = training_likes(train, config.value_weights)
     weights = neighbourhood_weights(
         likes, config, config.neighbours, engine, observer, head_items=head_items
     )

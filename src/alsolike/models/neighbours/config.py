@@ -1,7 +1,8 @@
 """`ItemKNNConfig`: the settings of item-kNN."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
@@ -46,6 +47,9 @@ class ItemKNNConfig(FamilyConfig):
         Weights of likes, see `alsolike.models.values`; also of those of the user who is scored.
     value_scale, value_length : float
         Of these weights.
+    half_life : float or None
+        Days in which these weights halve, above 0, or a text such as ``"90d"``; needs times. None:
+        they do not decay.
 
     Raises
     ------
@@ -67,6 +71,7 @@ class ItemKNNConfig(FamilyConfig):
     """
 
     family: ClassVar[str] = "item-knn"
+    added: ClassVar[Mapping[str, Any]] = {"half_life": None}
     weighting: Weighting = "cosine"
     neighbours: int | None = 100
     shrinkage: float = 0.0
@@ -78,6 +83,7 @@ class ItemKNNConfig(FamilyConfig):
     values: Values = "binary"
     value_scale: float = 1.0
     value_length: float = 0.0
+    half_life: float | None = None
 
     def __post_init__(self) -> None:
         check_choice("weighting", self.weighting, get_args(Weighting))
@@ -93,11 +99,12 @@ class ItemKNNConfig(FamilyConfig):
                 raise SettingError(
                     f"{name} must be at most {_MOST_EXPONENT}, not {getattr(self, name)!r}."
                 )
-        _ = self.value_weights  # checks its settings
+        object.__setattr__(self, "half_life", self.value_weights.half_life)  # and checks the others
 
     @property
     def value_weights(self) -> ValueWeights:
         """The weights of likes."""
         return ValueWeights(
-            values=self.values, value_scale=self.value_scale, value_length=self.value_length
-        )
+            values=self.values, value_scale=self.value_scale, value_length=self.value_length,
+            half_life=self.half_life,
+        )  # fmt: skip

@@ -65,7 +65,8 @@ class ItemKNNFamily(Family):
     def memory(self, data: TrainingData, config: ItemKNNConfig, threads: int) -> int:
         """Return the bytes of likes by users and by items, and of neighbours while joined."""
         table = data.interactions
-        likes = _BYTES_PER_LIKE * table.n_interactions + _BYTES_PER_ITEM * threads * table.n_items
+        each = _BYTES_PER_LIKE + (0 if config.half_life is None else 8)
+        likes = each * table.n_interactions + _BYTES_PER_ITEM * threads * table.n_items
         return likes + _BYTES_PER_NEIGHBOUR * _most_pairs(data, config)
 
     def refuse(self, data: TrainingData, config: ItemKNNConfig) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from alsolike.models.base import Contributions, Floats, Indices, Rows
+from alsolike.models.base import Contributions, Doubles, Floats, Indices, Rows
 from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
 
 _FEW = 8  # users scored without the compiler, which a server has not loaded
@@ -25,25 +25,33 @@ class ItemWeightsModel(HistoryModel):
 
     def user_pulls(self, user_indices: Rows) -> sp.csr_array:
         """Return the weights of likes, float64, (n_chosen_users, n_items)."""
-        return self._pulls(self._likes[user_indices])
+        ages = None if self._ages is None else self._ages[user_indices].data
+        return self._pulls(self._likes[user_indices], ages)
 
-    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+    def user_scores(
+        self, likes: sp.csr_array, item_indices: slice, *, ages: Doubles | None = None
+    ) -> Floats:
         """Sum weights, in float64 in the order of the items, (n, n_chosen_items)."""
-        pulls, chosen = self._pulls(likes), slice(*item_indices.indices(len(self.items))[:2])
+        pulls, chosen = self._pulls(likes, ages), slice(*item_indices.indices(len(self.items))[:2])
         if pulls.shape[0] > _FEW:
             return np.ascontiguousarray(self._compiled.add_up(pulls)[:, chosen])
         return _sums_of_rows(pulls, self.item_weights, chosen)
 
-    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
+    def contributions(
+        self, likes: Indices, values: Floats, items: Indices, *, ages: Doubles | None = None
+    ) -> Contributions:
         """Return the weights of likes, and those from likes to items."""
         near = np.ascontiguousarray(self.item_weights[likes][:, items].toarray().T)
-        pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights)
+        pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights, ages)
         return Contributions(pulls, near)
 
-    def _pulls(self, likes: sp.csr_array) -> sp.csr_array:
+    def _pulls(self, likes: sp.csr_array, ages: Doubles | None) -> sp.csr_array:
         if not likes.has_sorted_indices:
+            if ages is not None:
+                same = sp.csr_array((ages, likes.indices, likes.indptr), shape=likes.shape)
+                ages = same.sorted_indices().data
             likes = likes.sorted_indices()
-        return weighted_likes(likes, self.item_counts, self.config.value_weights)
+        return weighted_likes(likes, self.item_counts, self.config.value_weights, ages)
 
     @functools.cached_property
     def _compiled(self) -> Any:

@@ -13,7 +13,7 @@ from alsolike.errors import SettingError
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.neighbours.similarities import DIGITS, find_nearest
 from alsolike.models.base import Doubles, Indices
-from alsolike.models.history_model import weighted_likes
+from alsolike.models.history_model import training_likes
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.progress import SILENT, Observer
 
@@ -36,8 +36,7 @@ def nearest_items(
 
     See `alsolike.models.neighbours.fit.fit_item_knn`.
     """
-    likes = weighted_likes(train.user_items, train.like_counts, config.value_weights)
-    likes = sp.csr_array(likes)
+    likes = sp.csr_array(training_likes(train, config.value_weights))
     likes.eliminate_zeros()
     similarity, lock = _Similarity.of(likes, config), threading.Lock()
     spare: list[_Memory] = []
@@ -125,7 +124,7 @@ class _Similarity:
 
     @classmethod
     def of(cls, likes: sp.csr_array, config: ItemKNNConfig) -> "_Similarity":
-        is_binary = config.values == "binary"
+        is_binary = config.value_weights.are_ones
         item_users = likes.T.tocsr()
         by_item = _Side.of(item_users, is_binary=is_binary)
         by_user = _Side.of(likes, is_binary=is_binary)
@@ -147,7 +146,7 @@ class _Similarity:
         n_items = len(self.most)
         # Sums of ones, each counted as it is, are the common users themselves.
         is_counted = self.config.shrinkage > 0 and not (
-            self.config.weighting == "cosine" and self.config.values == "binary"
+            self.config.weighting == "cosine" and self.config.value_weights.are_ones
         )
         return _Memory(
             np.zeros(n_items),
@@ -184,7 +183,7 @@ def _sizes(
     n_items = likes.shape[1]
     equal = np.ones(len(n_items_of))
     if config.weighting == "cosine":
-        if config.values == "binary":
+        if config.value_weights.are_ones:
             return equal, n_users_of, n_users_of
         squares: Doubles = np.bincount(likes.indices, np.square(likes.data), n_items)  # type: ignore[assignment]
         return equal, squares, squares

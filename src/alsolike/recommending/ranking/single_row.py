@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from alsolike.models.base import Floats, HasItemWeights, Recommender
+from alsolike.models.base import Doubles, Floats, HasItemWeights, Recommender
+from alsolike.models.values import aged_by
 from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.prepared import prepared
@@ -32,11 +33,17 @@ def scores_of_user(model: Any, row: int) -> Floats:
     return _all_scores(model, lambda items: model.scores(rows, items))
 
 
-def scores_for_likes(model: Any, items: Indices, values: Floats) -> Floats:
-    """Return the scores of all items for likes (rows) by a model that `FoldsIn`, (n_items,)."""
+def scores_for_likes(
+    model: Any, items: Indices, values: Floats, ages: Doubles | None = None
+) -> Floats:
+    """Return the scores of all items for likes (rows) by a model that `FoldsIn`, (n_items,).
+
+    `ages` are those of the likes, in days; None: all are new.
+    """
     order = np.argsort(items)  # as in a table of likes
     likes = row_of_likes(items[order], values[order], len(model.items))
-    return _all_scores(model, lambda columns: model.user_scores(likes, columns))
+    own = aged_by(model, None if ages is None else ages[order])
+    return _all_scores(model, lambda columns: model.user_scores(likes, columns, **own))
 
 
 def _all_scores(model: Any, ask: Callable[[slice], Floats]) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import FitError, SettingError
-from alsolike.models.base import Basis, Contributions, Explains, Indices
+from alsolike.models.base import Basis, Contributions, Doubles, Explains, Indices
 from alsolike.recommending.explain import contributions_of
 from alsolike.recommending.fallback import RankedList
 from alsolike.views.page import clean
@@ -97,24 +97,31 @@ class Suggestions:
 
 def suggestions_for(served: ServedModel, profile: Profile, *, k: int) -> Suggestions:
     """Recommend to a user, as the API does."""
-    return _or_fault(served, profile.values, lambda: user_queries.recommend(served, profile, k))
+    return _or_fault(
+        served, profile.values, profile.days, lambda: user_queries.recommend(served, profile, k)
+    )
 
 
 def picked_for(served: ServedModel, values: Mapping[int, float], *, k: int) -> Suggestions:
     """Recommend for likes (rows to values), by fold-in."""
-    return _or_fault(served, values, lambda: user_queries.recommend_for(served, values, k))
+    return _or_fault(served, values, None, lambda: user_queries.recommend_for(served, values, k))
 
 
 def _or_fault(
-    served: ServedModel, values: Mapping[int, float], recommend: Callable[[], RankedList]
+    served: ServedModel,
+    values: Mapping[int, float],
+    ages: Doubles | None,
+    recommend: Callable[[], RankedList],
 ) -> Suggestions:
     try:
-        return _explained(served, values, recommend())
+        return _explained(served, values, ages, recommend())
     except (FitError, SettingError) as error:
         return Suggestions([], fault=clean(str(error)))
 
 
-def _explained(served: ServedModel, values: Mapping[int, float], found: RankedList) -> Suggestions:
+def _explained(
+    served: ServedModel, values: Mapping[int, float], ages: Doubles | None, found: RankedList
+) -> Suggestions:
     model, n_known = served.model, int(np.count_nonzero(~found.popular))
     rows = found.rows[:n_known]
     if not values or not isinstance(model, Explains):
@@ -125,7 +132,7 @@ def _explained(served: ServedModel, values: Mapping[int, float], found: RankedLi
     else:
         likes = np.fromiter(values, dtype=np.int32, count=len(values))
         amounts = np.array(list(values.values()), dtype=np.float32)
-        split = contributions_of(model, likes, amounts, rows) if n_known else None
+        split = contributions_of(model, likes, amounts, rows, ages=ages) if n_known else None
         by_model = [
             _suggestion(served, row, likes, split, place)
             for place, row in enumerate(rows.tolist())

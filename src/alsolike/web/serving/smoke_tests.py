@@ -119,7 +119,7 @@ def _check_users(served: ServedModel) -> None:
         profile = user_queries.profile_of(served, user, {})
         found = [user_queries.recommend(served, profile, _K)]
         if served.folds_in:
-            found.append(user_queries.recommend_for(served, profile.values, _K))
+            found.append(user_queries.recommend_for(served, profile.values, _K, ages=profile.days))
         for one in found:
             again = set(profile.values).intersection(one.rows.tolist())
             if again or not np.isfinite(one.scores).all():

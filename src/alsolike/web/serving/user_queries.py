@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alsolike.models.base import Explains, able
+from alsolike.models.base import Doubles, Explains, able
 from alsolike.recommending.explain import Explanation, explain_rows
 from alsolike.recommending.fallback import RankedList, WithoutLikes
 from alsolike.recommending.rules.rules import Allowed
-from alsolike.recommending.shared import Mask, history_of
+from alsolike.recommending.shared import Mask, ages_of_row, history_of
 from alsolike.recommending.single import recommend_row, recommend_row_for_likes
 from alsolike.web.serving.registry import ServedModel
 
@@ -39,6 +39,8 @@ class Profile:
         Live likes that do not count: of items unknown to the model, or all if it cannot fold in.
     aside : frozenset of int
         Rows of live likes that do not count although the model knows the items.
+    ages : mapping of int to float, or None
+        Days of the likes in `values`, in their order, for a model with a half-life; 0 of live ones.
     """
 
     user: str
@@ -48,11 +50,17 @@ class Profile:
     live: frozenset[int]
     ignored: int
     aside: frozenset[int] = frozenset()
+    ages: Mapping[int, float] | None = None
 
     @property
     def known(self) -> bool:
         """Whether the model was trained on this user."""
         return self.row is not None
+
+    @property
+    def days(self) -> Doubles | None:
+        """The ages as an array, (n_values,)."""
+        return None if self.ages is None else np.array(list(self.ages.values()))
 
     @property
     def as_trained(self) -> int | None:
@@ -65,6 +73,7 @@ def profile_of(served: ServedModel, user: str, live: Mapping[str, float]) -> Pro
     model = served.model
     row = model.users.find(user)
     values: dict[int, float] = {}
+    ages = None if row is None else ages_of_row(model, row)
     if row is not None and model.history is not None:
         likes = model.history.user_items
         stored = slice(likes.indptr[row], likes.indptr[row + 1])
@@ -73,8 +82,10 @@ def profile_of(served: ServedModel, user: str, live: Mapping[str, float]) -> Pro
     found = {place: live[item] for item in live if (place := model.items.find(item)) is not None}
     if not served.folds_in:
         return Profile(user, row, trained, values, frozenset(), len(live), frozenset(found))
-    counted = frozenset(found)
-    return Profile(user, row, trained, {**values, **found}, counted, len(live) - len(found))
+    counted, n_ignored, days = frozenset(found), len(live) - len(found), None
+    if ages is not None:
+        days = {**dict(zip(values, ages.tolist(), strict=True)), **dict.fromkeys(found, 0.0)}
+    return Profile(user, row, trained, {**values, **found}, counted, n_ignored, ages=days)
 
 
 def recommend(
@@ -111,8 +122,9 @@ def recommend(
     row = profile.as_trained
     if row is None:
         return recommend_for(
-            served, profile.values, k, allowed, exclude=exclude_seen, without_likes=without_likes
-        )
+            served, profile.values, k, allowed,
+            exclude=exclude_seen, without_likes=without_likes, ages=profile.days,
+        )  # fmt: skip
     left = without(served, allowed, profile.aside if exclude_seen else ())
     return recommend_row(
         served.model, row, left, k,
@@ -129,13 +141,17 @@ def recommend_for(
     *,
     exclude: bool = True,
     without_likes: WithoutLikes = "popular",
+    ages: Doubles | None = None,
 ) -> RankedList:
-    """Return recommendations for likes (rows to values) by fold-in; see `recommend`."""
+    """Return recommendations for likes (rows to values) by fold-in; see `recommend`.
+
+    `ages` are those of the likes, in days; None: all are new.
+    """
     left = without(served, allowed, values if exclude else ())
     rows = np.array(list(values), dtype=np.int32)
     return recommend_row_for_likes(
         served.model, rows, list(values.values()), left, k, without_likes,
-        limits=None if allowed is None else allowed.limits,
+        limits=None if allowed is None else allowed.limits, ages=ages,
     )  # fmt: skip
 
 
@@ -154,7 +170,9 @@ def explanation(served: ServedModel, profile: Profile, target: int) -> Explanati
         history_of(model, "explain a score")
     rows = np.array(list(profile.values), dtype=np.int32)
     values = np.array(list(profile.values.values()), dtype=np.float32)
-    return explain_rows(model, profile.user, target, rows, values, profile.as_trained)
+    return explain_rows(
+        model, profile.user, target, rows, values, profile.as_trained, ages=profile.days
+    )
 
 
 def without(served: ServedModel, allowed: Allowed | None, rows: Iterable[int]) -> Mask:
