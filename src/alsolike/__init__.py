@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
+    from alsolike.export.factors import export_factors
     from alsolike.models.als.config import ALSConfig
     from alsolike.models.als.train import fold_in, fold_in_items, loss
     from alsolike.models.baselines.popularity import fit_popularity
@@ -75,6 +76,7 @@ __all__ = [
     "evaluate_folds",
     "expand",
     "explain",
+    "export_factors",
     "filter_counts",
     "fit",
     "fit_popularity",
@@ -124,6 +126,7 @@ _MODULES = {
     "errors": ("AlsolikeError",),
     "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
+    "export.factors": ("export_factors",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
     "models.blend.config": ("BlendConfig",),
     "models.bundle.io": ("load", "save"),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from alsolike.cli.options import (
     PATH,
@@ -22,11 +23,17 @@ from alsolike.cli.similar import Share, dial_options, marks_option
 
 # As in `alsolike.export.export`, whose import would make --help slow.
 _FORMATS = ["parquet", "jsonl", "sqlite", "json", "html"]
+_OF_FACTORS = {"model", "factors", "threads", "quiet"}
 
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.option("--to", required=True, type=PATH, help="Output folder: new, or of an earlier export.")
+@click.option("--to", type=PATH, help="Output folder: new, or of an earlier export.")
+@click.option(
+    "--factors",
+    type=PATH,
+    help="Folder for user and item factors, for a vector database; with or without --to.",
+)
 @click.option(
     "--format",
     "formats",
@@ -46,7 +53,8 @@ _FORMATS = ["parquet", "jsonl", "sqlite", "json", "html"]
 @quiet_option
 def export(
     model: Path,
-    to: Path,
+    to: Path | None,
+    factors: Path | None,
     formats: tuple[str, ...],
     keep_seen: bool,
     threads: int | None,
@@ -57,19 +65,43 @@ def export(
     from alsolike.cli.terminal import Terminal
     from alsolike.engines.local import LocalEngine
     from alsolike.export.export import export as write_files
+    from alsolike.export.factors import export_factors
+    from alsolike.storage.atomic import refuse_overlap
 
+    _check_outputs(to, factors)
+    refuse_overlap([], filter(None, [to, factors]))
     with Terminal(quiet=quiet) as terminal:
-        done = write_files(
-            model,
-            to,
-            formats=formats or _FORMATS,
-            exclude_seen=not keep_seen,
-            engine=LocalEngine(threads),
-            observer=terminal,
-            **options,
-        )
-    if not quiet:
-        say(done)
+        done: list[object] = []
+        if to is not None:
+            done.append(
+                write_files(
+                    model,
+                    to,
+                    formats=formats or _FORMATS,
+                    exclude_seen=not keep_seen,
+                    engine=LocalEngine(threads),
+                    observer=terminal,
+                    **options,
+                )
+            )
+        if factors is not None:
+            done.append(export_factors(model, factors, observer=terminal))
+    for one in () if quiet else done:
+        say(one)
+
+
+def _check_outputs(to: Path | None, factors: Path | None) -> None:
+    """Refuse an export of nothing, and options of lists without a folder for them."""
+    if to is not None:
+        return
+    if factors is None:
+        raise click.UsageError("Give --to FOLDER for lists, --factors FOLDER, or both.")
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_typed and name not in _OF_FACTORS:
+            raise click.UsageError(f"{option.opts[0]} is for lists, which need --to FOLDER.")
 
 
 @click.command()
