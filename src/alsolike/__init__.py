@@ -12,6 +12,7 @@ TYPE_CHECKING = False  # not from typing, which takes longer to load than all el
 if TYPE_CHECKING:
     from typing import Any
 
+    from alsolike.data.anonymizing.anonymize import anonymize
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
     from alsolike.data.merge import joined
@@ -72,6 +73,7 @@ __all__ = [
     "SparseLinearConfig",
     "Split",
     "Table",
+    "anonymize",
     "evaluate",
     "evaluate_folds",
     "expand",
@@ -109,6 +111,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "data.anonymizing.anonymize": ("anonymize",),
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),

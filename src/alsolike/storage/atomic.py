@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -199,22 +200,38 @@ def write_table(
 
     columns = table.to_dict()
     picked = [
-        f"CAST({_identifier(name)} AS {_sql_type(column)}) AS {_identifier(name)}"
+        f"CAST({quoted(name)} AS {_sql_type(column)}) AS {quoted(name)}"
         for name, column in columns.items()
     ]
     for name, block in vectors.items():
         # Views of a block's columns: nothing is copied.
         cells = {f"{name} {place}": block[:, place] for place in range(block.shape[1])}
-        picked.append(f"array_value({', '.join(map(_identifier, cells))}) AS {_identifier(name)}")
+        picked.append(f"array_value({', '.join(map(quoted, cells))}) AS {quoted(name)}")
         columns |= cells
-    with replacing(path) as part, duckdb.connect(config={"threads": 1}) as connection:
+    rows = f"SELECT {', '.join(picked)} FROM columns"  # noqa: S608 - the names are quoted
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("columns", columns)
-        place = str(part).replace("'", "''")
-        rows = f"SELECT {', '.join(picked)} FROM columns"  # noqa: S608 - the names are quoted
-        # COPY takes no parameters.
-        statement = f"COPY ({rows}) TO '{place}' ({options[ending]})"
+        copy_rows(connection, rows, path, options[ending])
+
+
+def copy_rows(connection: Any, rows: str, path: str | os.PathLike[str], options: str) -> None:
+    """Write the rows of a DuckDB query to a file; WritingError if it cannot be written.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+    rows : str
+        The query.
+    path : path
+    options : str
+        Those of ``COPY``: format, compression.
+    """
+    import duckdb  # noqa: PLC0415 - as above
+
+    with replacing(path) as part:
+        place = str(part).replace("'", "''")  # COPY takes no parameters
         try:
-            connection.execute(statement)
+            connection.execute(f"COPY ({rows}) TO '{place}' ({options})")
         except duckdb.Error as error:
             raise_of_system(error, part.parent)
             said = str(error).partition("\n")[0].rstrip(".")
@@ -260,7 +277,8 @@ def _sql_type(column: Column) -> str:
     return _SQL_TYPES[column.dtype.kind]
 
 
-def _identifier(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return the name of a column as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -1,8 +1,9 @@
-"""Unpacks Zstandard files."""
+"""Unpacks and packs Zstandard files."""
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from alsolike.errors import DataError
 from alsolike.storage.cleanup import no_room
@@ -30,6 +31,11 @@ def unpack(path: Path, scratch: Path) -> Path:
     except OSError as error:
         raise no_room(scratch, error) from error
     return plain
+
+
+def create(raw: BinaryIO) -> BinaryIO:
+    """Return a file to write to, whose content goes into `raw` packed."""
+    return zstd.ZstdFile(raw, "wb")  # type: ignore[return-value]  # writes like any binary file
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
