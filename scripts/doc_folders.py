@@ -43,6 +43,8 @@ def lay_out(page: Path, folder: Path, *, clone: bool = False) -> None:
         _write_likes(folder)
         with Store(folder / "runs/first/serving") as state:
             state.add_likes("u17", {"Radiohead": 1.0})
+    elif name == "docs/coming-from.md":
+        _write_likes(folder)
     elif name == "docs/extending.md":
         _write_likes(folder)
         _install_aside(folder)

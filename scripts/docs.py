@@ -43,6 +43,7 @@ nav: {nav}
 """
 _FIRST = (
     *("index.md", "tutorial.md", "commands.md", "settings.md", "tuning.md", "metrics.md"),
+    "coming-from.md",
     "architecture.md",
 )
 

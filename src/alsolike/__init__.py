@@ -12,6 +12,7 @@ TYPE_CHECKING = False  # not from typing, which takes longer to load than all el
 if TYPE_CHECKING:
     from typing import Any
 
+    from alsolike.data.anonymizing.anonymize import anonymize
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
     from alsolike.data.merge import joined
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from alsolike.errors import AlsolikeError
     from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
+    from alsolike.export.factors import export_factors
     from alsolike.models.als.config import ALSConfig
     from alsolike.models.als.train import fold_in, fold_in_items, loss
     from alsolike.models.baselines.popularity import fit_popularity
@@ -73,10 +75,12 @@ __all__ = [
     "SparseLinearConfig",
     "Split",
     "Table",
+    "anonymize",
     "evaluate",
     "evaluate_folds",
     "expand",
     "explain",
+    "export_factors",
     "filter_counts",
     "fit",
     "fit_popularity",
@@ -109,6 +113,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "data.anonymizing.anonymize": ("anonymize",),
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),
@@ -126,6 +131,7 @@ _MODULES = {
     "errors": ("AlsolikeError",),
     "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
+    "export.factors": ("export_factors",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
     "models.blend.config": ("BlendConfig",),
     "models.bundle.io": ("load", "save"),

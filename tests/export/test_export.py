@@ -378,7 +378,7 @@ def test_a_model_that_is_replaced_meanwhile_is_not_mixed(
         bundle.save(replace(model, sweeps=9), tmp_path / "model")
         return model
 
-    monkeypatch.setattr("alsolike.export.export.bundle.load", swapped)
+    monkeypatch.setattr("alsolike.export.factors.bundle.load", swapped)
     with pytest.raises(BundleError, match="replaced while it was being read"):
         export(tmp_path / "model", tmp_path / "s")
 

@@ -174,6 +174,7 @@ for verb in (
     pipeline.run,
     pipeline.demo,
     pipeline.read,
+    export.anonymize,
     pipeline.filter_,
     pipeline.split,
     pipeline.search,

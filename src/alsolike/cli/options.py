@@ -150,6 +150,15 @@ def taken_for_reading(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options.pop(name) for name in _READING_NAMES}
 
 
+# Of reading, what a table needs that is read and written again, row by row.
+_DIALECT = ("--delimiter", "--quote", "--escape", "--header/--no-header", "--on-error", "--rejects")
+
+
+def dialect_options(verb: Verb) -> Verb:
+    """Give a verb the options of the dialect of a table, and of its malformed lines."""
+    return _with(tuple(one for one in _READING if one[0] in _DIALECT), verb)
+
+
 _SEARCHING = (
     _given("--out", "Output folder.", required=True, type=PATH),
     _given(

@@ -4,15 +4,18 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from alsolike.cli.syntax import as_typed_now
 
 if TYPE_CHECKING:
+    from alsolike.data.anonymizing.anonymize import Anonymized
     from alsolike.data.reading.report import ReadReport
     from alsolike.tables import Table
+
+Report = TypeVar("Report", "ReadReport", "Anonymized")
 
 _WIDTH = 100  # columns, if neither COLUMNS nor a terminal gives a width
 
@@ -34,7 +37,7 @@ def on_one_screen() -> bool:
     return sys.stdout.isatty() and sys.stderr.isatty()
 
 
-def as_shown(report: "ReadReport") -> "ReadReport":
+def as_shown(report: Report) -> Report:
     """Return a report with warnings in the words of the verb; without them if already printed."""
     warnings = () if on_one_screen() else tuple(map(as_typed_now, report.warnings))
     return replace(report, warnings=warnings)

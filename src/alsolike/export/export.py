@@ -17,7 +17,6 @@ and the same for recommendations of all users, if wanted. File names follow from
 """
 
 import functools
-import hashlib
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from alsolike._version import __version__
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError
+from alsolike.export.factors import bundle_with_version
 from alsolike.export.formats import (
     ExportData,
     ItemLists,
@@ -43,7 +43,6 @@ from alsolike.export.formats import (
 from alsolike.export.incremental_writer import FileCounts, Make, mirrored
 from alsolike.export.site import Site
 from alsolike.models.base import FittedModel, HasAffinities, able
-from alsolike.models.bundle import io as bundle
 from alsolike.models.bundle.manifest import models_of_run
 from alsolike.models.similarity.config import Affinity, check_bias
 from alsolike.progress import SILENT, Observer
@@ -183,7 +182,7 @@ def export(
     length = checked_k(k)
     for_lists, for_similar = models_of_run(Path(model))
     refuse_overlap([for_lists, for_similar], [to])
-    comparing, version = _loaded(for_similar)
+    comparing, version = bundle_with_version(for_similar)
     comparing = with_similarity(
         comparing,
         affinity=affinity,
@@ -208,7 +207,7 @@ def export(
     if users:
         loaded = comparing, version
         if for_lists != for_similar:
-            loaded = _loaded(for_lists)
+            loaded = bundle_with_version(for_lists)
             _expect_same_items(Path(model), loaded[0], comparing)
             about["recommending_model"] = loaded[1]
         lists, fallbacks = _recommended(
@@ -246,15 +245,6 @@ def _checked_formats(formats: Collection[str]) -> list[str]:
         hint = did_you_mean(unknown[0], FORMATS) if unknown else ""
         raise SettingError(f"formats out of {', '.join(FORMATS)} expected, {found} given.{hint}")
     return given
-
-
-def _loaded(path: str | os.PathLike[str]) -> tuple[FittedModel, str]:
-    """Return a model and its version, from the same state of the bundle."""
-    manifest = bundle.describe(path)
-    model = bundle.load(path)
-    if bundle.describe(path) != manifest:
-        raise BundleError(f"{path}: replaced while it was being read. Run the command again.")
-    return model, hashlib.sha256(manifest.to_bytes()).hexdigest()
 
 
 def _recommended(

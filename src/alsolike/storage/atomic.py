@@ -14,8 +14,10 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +27,7 @@ from alsolike.system_errors import explained, is_interrupt, raise_of_system, way
 from alsolike.tables import Column, Table
 
 _CALLS = itertools.count()
+_NOTHING: Mapping[str, Column] = MappingProxyType({})
 
 _SQL_TYPES = {"b": "BOOLEAN", "i": "BIGINT", "u": "BIGINT", "f": "DOUBLE", "O": "VARCHAR"}
 
@@ -142,6 +145,28 @@ def refuse_overlap(
                 )
 
 
+def create_private(path: str | os.PathLike[str], content: bytes) -> None:
+    """Create a file that only its owner may read; WritingError if there is one of that name."""
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise WritingError(
+            f"{target}: exists already, and is not written over. Choose another name."
+        ) from None
+    except OSError as error:
+        raise not_written(target, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        _sync(target)
+        _sync(target.parent)
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise not_written(target, error) from error
+
+
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write `content` to `path` atomically."""
     with replacing(path) as part:
@@ -153,10 +178,19 @@ def write_text(path: str | os.PathLike[str], content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
-def write_table(path: str | os.PathLike[str], table: Table) -> None:
+def write_table(
+    path: str | os.PathLike[str], table: Table, *, vectors: Mapping[str, Column] = _NOTHING
+) -> None:
     """Write `table` as CSV or Parquet, by the ending of `path`; equal tables give equal bytes.
 
     Numbers are read back exactly; a gap is an empty field, or null.
+
+    Parameters
+    ----------
+    path : path
+    table : Table
+    vectors : mapping of str to float32, (n_rows, n)
+        Further columns, which hold a list of n numbers in each row.
     """
     ending = Path(path).suffix
     options = {".csv": "FORMAT csv, HEADER true", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
@@ -165,16 +199,39 @@ def write_table(path: str | os.PathLike[str], table: Table) -> None:
     import duckdb  # noqa: PLC0415 - half of the time that importing alsolike may take
 
     columns = table.to_dict()
-    picked = ", ".join(
-        f"CAST({_identifier(name)} AS {_sql_type(column)}) AS {_identifier(name)}"
+    picked = [
+        f"CAST({quoted(name)} AS {_sql_type(column)}) AS {quoted(name)}"
         for name, column in columns.items()
-    )
-    with replacing(path) as part, duckdb.connect(config={"threads": 1}) as connection:
+    ]
+    for name, block in vectors.items():
+        # Views of a block's columns: nothing is copied.
+        cells = {f"{name} {place}": block[:, place] for place in range(block.shape[1])}
+        picked.append(f"array_value({', '.join(map(quoted, cells))}) AS {quoted(name)}")
+        columns |= cells
+    rows = f"SELECT {', '.join(picked)} FROM columns"  # noqa: S608 - the names are quoted
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("columns", columns)
-        place = str(part).replace("'", "''")
-        statement = f"COPY (SELECT {picked} FROM columns) TO '{place}' ({options[ending]})"  # noqa: S608 - COPY takes no parameters; names and place are quoted
+        copy_rows(connection, rows, path, options[ending])
+
+
+def copy_rows(connection: Any, rows: str, path: str | os.PathLike[str], options: str) -> None:
+    """Write the rows of a DuckDB query to a file; WritingError if it cannot be written.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+    rows : str
+        The query.
+    path : path
+    options : str
+        Those of ``COPY``: format, compression.
+    """
+    import duckdb  # noqa: PLC0415 - as above
+
+    with replacing(path) as part:
+        place = str(part).replace("'", "''")  # COPY takes no parameters
         try:
-            connection.execute(statement)
+            connection.execute(f"COPY ({rows}) TO '{place}' ({options})")
         except duckdb.Error as error:
             raise_of_system(error, part.parent)
             said = str(error).partition("\n")[0].rstrip(".")
@@ -220,7 +277,8 @@ def _sql_type(column: Column) -> str:
     return _SQL_TYPES[column.dtype.kind]
 
 
-def _identifier(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return the name of a column as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -46,7 +46,7 @@ class Frame:
 def columns_of(connection: duckdb.DuckDBPyConnection, source: Any) -> Frame:
     """Convert a frame, also of a subclass of a library's own; DataError if that is impossible."""
     if is_of(source, "polars", "LazyFrame"):
-        source = _collected(source)
+        source = collected(source)
     elif is_of(source, "pyarrow", "RecordBatchReader"):
         source = source.read_all()
     elif is_of(source, "pyarrow", "RecordBatch"):
@@ -97,7 +97,8 @@ def narrow_float(kind: str) -> str:
     return "float16" if found[1].lower() in ("halffloat", "half_float", "float16") else "float32"
 
 
-def _collected(lazy: Any) -> Any:
+def collected(lazy: Any) -> Any:
+    """Return the rows of a Polars lazy frame; DataError if its plan fails."""
     try:
         return lazy.collect()
     except Exception as error:  # whatever a plan of the caller's can raise

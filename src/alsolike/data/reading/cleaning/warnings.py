@@ -38,6 +38,17 @@ _NOTHING = (
 _MOST_NAMED = 3
 
 
+def is_like_nothing(one: str) -> bool:
+    """Return whether an id is a usual way to write a missing value.
+
+    Examples
+    --------
+    >>> is_like_nothing(" NULL"), is_like_nothing("null and void")
+    (True, False)
+    """
+    return one.strip().lower() in _NOTHING
+
+
 def warn_of_ids_like_nothing(
     connection: duckdb.DuckDBPyConnection,
     loaded: SourceTable,

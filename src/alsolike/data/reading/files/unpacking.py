@@ -69,6 +69,11 @@ def spool(stream: BinaryIO, scratch: Path) -> Path:
     return _spooled(iter(lambda: stream.read(_BLOCK), b""), scratch)
 
 
+def create_zstandard(raw: BinaryIO) -> BinaryIO:
+    """Return a file to write to, whose content goes into `raw` packed."""
+    return zstd.ZstdFile(raw, "wb")  # type: ignore[return-value]  # writes like any binary file
+
+
 def members_of(path: Path) -> dict[str, int]:
     """Return the sizes of the files in a ZIP archive by name, sorted."""
     try:

@@ -1,0 +1,1 @@
+"""Replace ids of people by keyed hashes, in files and frames."""
