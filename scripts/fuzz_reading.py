@@ -4,7 +4,8 @@ Each file is written by ``csv`` in some dialect, and read in it again: that is w
 ``alsolike`` makes of the same bytes is one of four: the same rows; other rows, with a warning that
 says what was guessed; an error; or other rows without a word, which must never be. Many files are
 made to be misread: texts that hold other delimiters, quotes, backslashes, and line ends between
-which each line is as wide as a row.
+which each line is as wide as a row. Some begin with lines to skip or with Excel's ``sep=``, and
+some hold comments between their records.
 
     python scripts/fuzz_reading.py --files 100000 --seed 0
 """
@@ -111,14 +112,43 @@ def _case(rng: random.Random) -> Case | None:
         if any(":" in cell for row in rows for cell in row):
             return None
         text = text.replace(_STANDS_FOR, delimiter)
+    text, asked = _with_other_lines(rng, text, dialect, delimiter)
     if rng.random() < 0.1:
         text = text.removesuffix(str(dialect["lineterminator"]))
     content = (b"\xef\xbb\xbf" if rng.random() < 0.1 else b"") + text.encode()
     wanted: tuple[str | int, ...] = tuple(names[:2]) if by_name else (1, 2)
     fixed = delimiter if delimiter in "^~:" or rng.random() < 0.2 else None
-    return Case(
-        content, read, wanted, FixedDialect.of(fixed, None, None, None), rng.random() < 0.1, dialect
+    fixed_dialect = FixedDialect.of(fixed, None, None, None, **asked)  # type: ignore[arg-type]
+    return Case(content, read, wanted, fixed_dialect, rng.random() < 0.1, dialect)
+
+
+def _with_other_lines(
+    rng: random.Random, text: str, dialect: dict[str, object], delimiter: str
+) -> tuple[str, dict[str, object]]:
+    """Add lines that are not of the table to some files; also return the options for them.
+
+    Comments are added only where each line is a record, and none begins with their mark.
+    """
+    end, kind = str(dialect["lineterminator"]), rng.random()
+    if kind > 0.3 or not text.endswith(end):
+        return text, {}
+    if kind < 0.05 and len(delimiter) == 1:
+        return f"sep={delimiter}{end}{text}", {}
+    mark = rng.choice(("#", "//", "% "))
+    lines = text.split(end)[:-1]
+    plain = str(dialect["quotechar"]) not in text and not any(
+        other in line for line in lines for other in "\r\n"
     )
+    asked: dict[str, object] = {}
+    if plain and not any(line.startswith(mark) for line in lines):
+        odd = ("", " of", delimiter * 2, '"', " it's")
+        for _ in range(rng.randrange(1, 4)):
+            lines.insert(rng.randrange(len(lines) + 1), mark + rng.choice(odd))
+        text, asked = end.join([*lines, ""]), {"comment": mark}
+    before = [
+        rng.choice(("Title", "", 'a "b', f"x{delimiter}y", "it's")) for _ in range(rng.randrange(3))
+    ]
+    return end.join([*before, text]), asked | {"skip_lines": len(before)}
 
 
 def _cell(rng: random.Random, delimiter: str, width: int) -> str:

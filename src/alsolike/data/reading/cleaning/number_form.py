@@ -64,8 +64,10 @@ class NumberForm:
         """The regular expression of a whole cell, for RE2 and Python; blanks around it count."""
         whole, point = r"\d+", re.escape(self.decimal)
         if self.thousands:
-            mark = _any_of(self.thousands)  # the second form is India's: 1,23,456
-            whole = rf"\d{{1,3}}(?:{mark}\d{{3}})+|\d{{1,2}}(?:{mark}\d\d)+{mark}\d{{3}}|\d+"
+            mark = _any_of(self.thousands)
+            whole = rf"\d{{1,3}}(?:{mark}\d{{3}})+|{whole}"
+            if self.thousands == ",":  # as in India: 1,23,456
+                whole = rf"\d{{1,2}}(?:,\d\d)+,\d{{3}}|{whole}"
         number = rf"(?:(?:{whole})(?:{point}\d*)?|{point}\d+)(?:[eE][-+]?\d+)?"
         return rf"[ \t]*[-+]?{number}[ \t]*"
 

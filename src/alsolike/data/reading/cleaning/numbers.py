@@ -53,7 +53,8 @@ def fault(shown: str | None, kind: str) -> str:
         if kind == "a time":
             return (
                 f"{found} (seconds since 1970, or like 2026-01-31 12:00:00, and +02:00, Z or UTC "
-                "after it where it is known; for dates of another form pass time_format=)"
+                "after it where it is known; dates of another form need time_format=, such as "
+                "'%d/%m/%Y')"
             )
         meant = _meant(shown.strip())
         return f"{found} ({meant})" if meant else found

@@ -68,7 +68,11 @@ def _read_fast(
 ) -> bool:
     """Read with DuckDB; return whether the result accounts for every byte of the file."""
     delimiter, quote, escape = attempt.dialect.grammar
-    if file.survey.lone_returns or len(delimiter.encode()) > 4 or not (quote + escape).isascii():
+    wide = len(delimiter.encode())
+    if file.survey.lone_returns or wide > 4 or not (quote + escape).isascii():
+        return False
+    # After a closing quote, DuckDB takes part of a delimiter of several bytes for all of it.
+    if wide > 1 and quote and file.count(quote):
         return False
     columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(attempt.width))
     try:

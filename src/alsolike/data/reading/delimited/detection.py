@@ -18,7 +18,7 @@ from alsolike.data.reading.delimited.dialect import (
     shown,
 )
 from alsolike.data.reading.delimited.strict_parser import Record
-from alsolike.data.reading.delimited.table_file import TableFile
+from alsolike.data.reading.delimited.table_file import TableFile, mark_of_comment
 from alsolike.data.reading.source_table import shortened
 from alsolike.errors import DataError
 
@@ -186,7 +186,12 @@ def _malformed(file: TableFile, dialect: Dialect) -> int:
 
 def _way_out(problem: Record, dialect: Dialect, fixed: FixedDialect) -> str:
     ways, prefix = [], fixed.prefix
-    if "quote" in problem.problem:
+    mark = mark_of_comment(problem.raw) if "columns" in problem.problem else ""
+    if mark and problem.raw.startswith(mark) and not fixed.comment:
+        ways.append(
+            f"If lines that begin with {mark!r} are comments, pass {prefix}comment={mark!r}"
+        )
+    elif "quote" in problem.problem:
         ways.append(
             f"Close or double the quote, or pass {prefix}quote='' if quotes are plain characters"
         )

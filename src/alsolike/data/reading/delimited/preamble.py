@@ -8,12 +8,11 @@ from typing import NamedTuple
 from alsolike.data.reading.delimited.dialect import FixedDialect, candidates
 from alsolike.data.reading.delimited.header import are_names
 from alsolike.data.reading.delimited.strict_parser import Grammar, records
-from alsolike.data.reading.delimited.table_file import TableFile
+from alsolike.data.reading.delimited.table_file import TableFile, mark_of_comment
 from alsolike.data.reading.source_table import shortened
 
 _MOST_LINES = 40
 _SAMPLE = 100
-_COMMENT = ("#", "//", "--", "%", "*")
 
 
 class Before(NamedTuple):
@@ -54,8 +53,8 @@ def lines_before(
                 return _told(lines, count, "the names are in", fixed, sure=True)
             continue
         titles = are_names(table[0], all_usual=all(map(all, cells)))
-        comments = all(_is_comment(line) or not line.strip() for line in before)
-        comments &= not any(_is_comment(row[0]) for row in table)
+        comments = all(mark_of_comment(line) or not line.strip() for line in before)
+        comments &= not any(mark_of_comment(row[0]) for row in table)
         # A line with as many delimiters as a row may well be one, whatever its quotes say.
         plain = [len(line.split(grammar.delimiter)) for line in before]
         odd = len(table) > 1 and all(len(row) != len(table[0]) for row in cells)
@@ -78,11 +77,7 @@ def _stand_out(rows: Sequence[Sequence[str]]) -> bool:
     if are_names(rows[0]):
         return False
     full = sum(map(bool, rows[0]))
-    return full < 2 or _is_comment(rows[0][0]) or any(map(are_names, rows))
-
-
-def _is_comment(line: str) -> bool:
-    return line.lstrip('\ufeff"').startswith(_COMMENT)
+    return full < 2 or bool(mark_of_comment(rows[0][0])) or any(map(are_names, rows))
 
 
 def _table(

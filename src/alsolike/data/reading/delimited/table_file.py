@@ -11,6 +11,7 @@ from alsolike.errors import DataError
 
 _HEAD = 1 << 18
 _EXCEL = re.compile(r'"?sep=(.)"?[\s;,|]*', re.IGNORECASE)
+_MARKS = ("#", "//", "--", "%", "*")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
@@ -83,6 +84,12 @@ def table_file(file: TextFile, fixed: FixedDialect) -> tuple[TableFile, FixedDia
     if fixed.comment:
         table.survey.head = _head(table)
     return table, fixed
+
+
+def mark_of_comment(line: str) -> str:
+    """Return the mark that begins comments in many files, if `line` begins with it; else ""."""
+    text = line.lstrip('\ufeff"')
+    return next((mark for mark in _MARKS if text.startswith(mark)), "")
 
 
 def _leave_out_comments(table: TableFile) -> None:
