@@ -330,7 +330,8 @@ def _base_path(given: str) -> str:
     path = given.rstrip("/")
     if path and not is_base_path(path):
         raise SettingError(
-            f"base_path: a path of letters, digits and . _ ~ - expected, such as /rec, not {given!r}."
+            "base_path: a path of letters, digits and . _ ~ - expected, such as /rec, not "
+            f"{given!r}."
         )
     return path
 
