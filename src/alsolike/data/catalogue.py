@@ -30,7 +30,7 @@ class Catalogue:
     images: StringArray | None = None
     links: StringArray | None = None
     more: Mapping[str, StringArray] = field(default_factory=dict)
-    made: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
     """What was made of columns, such as an index of their values, for the next use."""
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from alsolike.web.pages import compare, try_it
 from alsolike.web.pages import map as map_page
 from alsolike.web.pages import routes as pages
 from alsolike.web.pages.base import page_route
+from alsolike.web.pages.rules import PARAMETERS as RULES
 from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.templating import static_route
 
@@ -74,11 +75,11 @@ API: tuple[Endpoint, ...] = (
 PAGES: tuple[Page, ...] = (
     Page("/", pages.start, once=("q", "model")),
     Page("/random", pages.anything, once=("model",)),
-    Page("/item", pages.item, once=("id", "popularity_bias")),
-    Page("/items/{outside_id:outside}", pages.item, once=("popularity_bias",)),
-    Page("/user", pages.user, once=("id", "model")),
-    Page("/users/{outside_id:outside}", pages.user, once=("model",)),
-    Page("/try", try_it.try_it, once=("q", "model"), often=("item", "picked")),
+    Page("/item", pages.item, once=("id", "popularity_bias"), often=RULES),
+    Page("/items/{outside_id:outside}", pages.item, once=("popularity_bias",), often=RULES),
+    Page("/user", pages.user, once=("id", "model"), often=RULES),
+    Page("/users/{outside_id:outside}", pages.user, once=("model",), often=RULES),
+    Page("/try", try_it.try_it, once=("q", "model"), often=("item", "picked", *RULES)),
     Page("/map", map_page.map_page, once=("item", "q", "model")),
     Page("/map/points/{model}/{version}", map_page.map_points),
     Page("/map/names/{model}/{version}", map_page.map_names),

@@ -303,7 +303,7 @@ class ItemColumns:
 
 def values_of(catalogue: Catalogue, column: str) -> ItemValues:
     """Return the values of a column of a catalogue, which keeps them."""
-    made: dict[str, ItemValues] = catalogue.made
+    made: dict[Any, ItemValues] = catalogue.made
     if column not in made:
         separator = None if column in _WHOLE else SEPARATOR
         made[column] = ItemValues.of(catalogue.columns()[column], separator)

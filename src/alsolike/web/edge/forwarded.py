@@ -116,9 +116,8 @@ def _only(scope: Scope, name: bytes, expected: str) -> bytes:
     """Return the value of a header that comes at most once; empty if it does not come."""
     values = _values(scope, name)
     if len(values) > 1:
-        raise _malformed(
-            name.decode("ascii").title(), expected, b", ".join(values).decode("latin-1")
-        )
+        found = b", ".join(values).decode("latin-1")
+        raise _malformed(name.decode("ascii").title(), f"{expected} once", found)
     return values[0] if values else b""
 
 

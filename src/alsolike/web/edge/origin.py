@@ -44,9 +44,9 @@ class OriginMiddleware:
         if scope["type"] != "http":
             return self._app(scope, receive, send)
         if self._cross_origin is not None and self._cross_origin.allowed_origin(scope):
-            return (
-                answer_preflight(send) if is_preflight(scope) else self._app(scope, receive, send)
-            )
+            if is_preflight(scope):
+                return answer_preflight(send)
+            return self._app(scope, receive, send)
         if not (self._login and path_of(scope) == self._login):
             check_origin(scope["method"], headers_of(scope))
         return self._app(scope, receive, send)

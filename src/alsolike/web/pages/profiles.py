@@ -1,7 +1,7 @@
 """Prepares likes, recommendations and their contributions for pages."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from alsolike.errors import FitError, SettingError
 from alsolike.models.base import Basis, Contributions, Doubles, Explains, Indices
 from alsolike.recommending.explain import contributions_of
 from alsolike.recommending.fallback import RankedList
+from alsolike.recommending.rules.rules import Allowed, Rules
 from alsolike.views.page import clean
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.item_cards import ItemCard, card_of
@@ -88,33 +89,51 @@ class Suggestions:
         Basis of the first, see `alsolike.recommending.fallback`.
     fault : str
         Why there are none.
+    note : str
+        Why rules make the list shorter.
     """
 
     entries: list[Suggestion]
     basis: Basis = "model"
     fault: str = ""
+    note: str = ""
 
 
-def suggestions_for(served: ServedModel, profile: Profile, *, k: int) -> Suggestions:
+def suggestions_for(
+    served: ServedModel, profile: Profile, *, k: int, rules: Rules | None = None
+) -> Suggestions:
     """Recommend to a user, as the API does."""
-    return _or_fault(
-        served, profile.values, profile.days, lambda: user_queries.recommend(served, profile, k)
-    )
+
+    def recommend(allowed: Allowed | None) -> RankedList:
+        return user_queries.recommend(served, profile, k, allowed)
+
+    return _or_fault(served, profile.values, profile.days, k, rules, recommend)
 
 
-def picked_for(served: ServedModel, values: Mapping[int, float], *, k: int) -> Suggestions:
+def picked_for(
+    served: ServedModel, values: Mapping[int, float], *, k: int, rules: Rules | None = None
+) -> Suggestions:
     """Recommend for likes (rows to values), by fold-in."""
-    return _or_fault(served, values, None, lambda: user_queries.recommend_for(served, values, k))
+
+    def recommend(allowed: Allowed | None) -> RankedList:
+        return user_queries.recommend_for(served, values, k, allowed)
+
+    return _or_fault(served, values, None, k, rules, recommend)
 
 
 def _or_fault(
     served: ServedModel,
     values: Mapping[int, float],
     ages: Doubles | None,
-    recommend: Callable[[], RankedList],
+    k: int,
+    rules: Rules | None,
+    recommend: Callable[[Allowed | None], RankedList],
 ) -> Suggestions:
     try:
-        return _explained(served, values, ages, recommend())
+        allowed = None if rules is None else rules.of(served.model)
+        found = _explained(served, values, ages, recommend(allowed))
+        note = "" if allowed is None else allowed.shortfall(k, len(found.entries))
+        return replace(found, note=note)
     except (FitError, SettingError) as error:
         return Suggestions([], fault=clean(str(error)))
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,11 +29,12 @@ from alsolike.web.pages.base import (
     with_model,
 )
 from alsolike.web.pages.dial import dates_of, dial_of
+from alsolike.web.pages.rules import form_of, given_rules, rules_in, with_parameters
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.item_cards import ItemCard, address, card_of, picture_content, text_of
 from alsolike.web.serving.registry import ServedModel
-from alsolike.web.serving.similar_items import lists_for, popular_rows
+from alsolike.web.serving.similar_items import at_mark, lists_for, popular_rows
 from alsolike.web.serving.user_queries import profile_of
 
 LENGTH = 10
@@ -101,6 +102,11 @@ def item(request: Request) -> Response:
             request, "item", f"No model here has an item with the id {wanted!r}. {hint}".strip()
         )
     comparing = [one.similar_model for one in models.values()]
+    given = rules_in(request)
+
+    def keep(other: str) -> str:
+        return with_parameters(at_mark(other, bias), given)
+
     logged(request, served.similar_model)
     card = card_of(served, row)
     # The default model may lack this item.
@@ -111,8 +117,11 @@ def item(request: Request) -> Response:
         card=card,
         short_name=clean(card.name, most=_SHORT),
         links=list(_links_out(served, row)),
-        lists=lists_for(comparing, wanted, k=LENGTH, popularity_bias=bias),
-        dial=dial_of(comparing, card.address, bias),
+        lists=lists_for(
+            comparing, wanted, k=LENGTH, popularity_bias=bias, rules=given_rules(request), keep=keep
+        ),
+        dial=dial_of(comparing, with_parameters(card.address, given), bias),
+        rules=form_of(request, served.similar_model.model, *_parts(at_mark(card.address, bias))),
         as_of=dates_of(comparing),
         try_address=try_it.address_with([wanted], model),
         map_of_item=with_model(model, _on_map(wanted)) if served.has_map else "",
@@ -133,7 +142,9 @@ def user(request: Request) -> Response:
     if not profile.known and not profile.values and not profile.ignored:
         why = f"Model {served.name} has no user {wanted!r}, and no likes of this user."
         return missing(request, "user", why)
-    suggested = profiles.suggestions_for(served, profile, k=LENGTH)
+    rules, given = given_rules(request), rules_in(request)
+    suggested = profiles.suggestions_for(served, profile, k=LENGTH, rules=rules)
+    here = with_model(request.query_params.get("model"), address("user", wanted))
     return page(
         request,
         "user.html",
@@ -149,8 +160,10 @@ def user(request: Request) -> Response:
         suggestions=suggested.entries,
         basis=suggested.basis,
         fault=suggested.fault,
+        note=suggested.note,
+        rules=form_of(request, served.model, *_parts(here)),
         chosen=served.name,
-        models=model_links(request, address("user", wanted)),
+        models=model_links(request, with_parameters(address("user", wanted), given)),
     )
 
 
@@ -205,6 +218,12 @@ def _bias(request: Request) -> float | None:
         return check_bias(float(text))
     except ValueError:
         return check_bias(text[:_SHORT])
+
+
+def _parts(address: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return an address without its query, and the parameters."""
+    path, _, query = address.partition("?")
+    return path, parse_qsl(query)
 
 
 def _cards(served: ServedModel, rows: Iterable[int]) -> list[ItemCard]:

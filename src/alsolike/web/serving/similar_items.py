@@ -1,14 +1,18 @@
 """Builds the lists of similar items on an item's page, one per model, and of popular items."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from alsolike.errors import Unable
+import numpy as np
+
+from alsolike.errors import SettingError, Unable, UnknownId
 from alsolike.models.base import Floats
 from alsolike.models.similarity.config import SimilarityConfig, SimilarityScale
 from alsolike.recommending.co_likes import pair_evidence
+from alsolike.recommending.fallback import MostLiked
 from alsolike.recommending.ranking.nearest import expect_item_scorer
+from alsolike.recommending.rules.rules import Rules
 from alsolike.recommending.shared import MIN_COUNT, why_no_neighbours
 from alsolike.views.page import clean
 from alsolike.web.serving.item_cards import ItemCard, card_of, with_parameter
@@ -38,16 +42,33 @@ class Entry:
 
 @dataclass(frozen=True)
 class ItemList:
-    """The list of one model, best first; `empty` is shown if there are no entries."""
+    """The list of one model, best first.
+
+    Parameters
+    ----------
+    title, about : str
+    entries : tuple of Entry
+    empty : str
+        Is shown if there are no entries.
+    note : str
+        Why rules make the list shorter.
+    """
 
     title: str
     about: str
     entries: tuple[Entry, ...]
     empty: str = ""
+    note: str = ""
 
 
 def lists_for(
-    models: Sequence[ServedModel], item: str, *, k: int, popularity_bias: float | None = None
+    models: Sequence[ServedModel],
+    item: str,
+    *,
+    k: int,
+    popularity_bias: float | None = None,
+    rules: Rules | None = None,
+    keep: Callable[[str], str] = str,
 ) -> list[ItemList]:
     """Return a list for each model, and one of the most liked items of the first model.
 
@@ -59,15 +80,34 @@ def lists_for(
         Id of the page's item.
     k : int
     popularity_bias : float or None
-        The mark of the dial, which links to other items keep; None: each model's own.
+        The mark of the dial; None: each model's own.
+    rules : Rules or None
+    keep : callable
+        Adds what links to other items keep, such as the mark, to an address.
     """
-    lists = [_similar(served, item, k, popularity_bias) for served in models]
-    first = models[0]
-    row = first.model.items.find(item)
-    rows = popular_rows(first, k, without=() if row is None else (row,))
-    about = "The most liked items, the same for every item."
-    entries = tuple(_entry(first, row, int(other), popularity_bias) for other in rows)
-    return [*lists, ItemList("popularity", about, entries, "No other item has likes yet.")]
+    lists = [_similar(served, item, k, popularity_bias, rules, keep) for served in models]
+    return [*lists, _popular(models[0], item, k, rules, keep)]
+
+
+def _popular(
+    served: ServedModel, item: str, k: int, rules: Rules | None, keep: Callable[[str], str]
+) -> ItemList:
+    """Return the list of the most liked items."""
+    row, about = served.model.items.find(item), "The most liked items, the same for every item."
+    own = () if row is None else (row,)
+    if rules is None:
+        rows, note = popular_rows(served, k, without=own), ""
+    else:
+        try:
+            allowed = rules.of(served.model)
+        except (SettingError, UnknownId) as error:
+            return ItemList("popularity", about, (), clean(str(error)))
+        nothing = np.empty(0, dtype=np.int32)
+        order = MostLiked.of(served.model, allowed.may_appear)
+        rows = order.after(nothing, k, np.array(own, dtype=np.int32), allowed.limits).tolist()
+        note = allowed.shortfall(k, len(rows))
+    entries = tuple(_entry(served, row, other, keep) for other in rows)
+    return ItemList("popularity", about, entries, "No other item has likes yet.", note)
 
 
 def mark_text(popularity_bias: float) -> str:
@@ -89,7 +129,14 @@ def popular_rows(served: ServedModel, k: int, *, without: Iterable[int] = ()) ->
     return list(itertools.islice(kept, k))
 
 
-def _similar(served: ServedModel, item: str, k: int, bias: float | None) -> ItemList:
+def _similar(
+    served: ServedModel,
+    item: str,
+    k: int,
+    bias: float | None,
+    rules: Rules | None,
+    keep: Callable[[str], str],
+) -> ItemList:
     has_dial = served.own_similarity is not None
     similarity = served.similarity(popularity_bias=bias) if has_dial else None
     scale = served.scale(similarity)
@@ -101,15 +148,24 @@ def _similar(served: ServedModel, item: str, k: int, bias: float | None) -> Item
         return ItemList(served.name, about, (), "This model does not have the item.")
     try:
         model = expect_item_scorer(served.model, "compare items")
-        rows, scores = served.neighbours.similar(row, k, similarity=similarity)
+        allowed = None if rules is None else rules.of(served.model)
+        rows, scores = served.neighbours.similar(
+            row, k,
+            similarity=similarity,
+            may_appear=None if allowed is None else allowed.may_appear,
+            limits=None if allowed is None else allowed.limits,
+        )  # fmt: skip
     except Unable as error:
         return ItemList(served.name, "", (), clean(str(error)))
+    except (SettingError, UnknownId) as error:
+        return ItemList(served.name, about, (), clean(str(error)))
     entries = tuple(
-        _entry(served, row, int(other), bias, score_text(float(score), scale.most), bar)
+        _entry(served, row, int(other), keep, score_text(float(score), scale.most), bar)
         for other, score, bar in zip(rows, scores, _bars(scale, scores), strict=True)
     )
-    empty = "" if entries else why_no_neighbours(model, row, MIN_COUNT)
-    return ItemList(served.name, about, entries, empty)
+    note = "" if allowed is None else allowed.shortfall(k, len(entries))
+    empty = "" if entries or note else why_no_neighbours(model, row, MIN_COUNT)
+    return ItemList(served.name, about, entries, empty, note)
 
 
 def _about(served: ServedModel, similarity: SimilarityConfig | None, scale: SimilarityScale) -> str:
@@ -152,12 +208,12 @@ def _entry(
     served: ServedModel,
     row: int | None,
     other: int,
-    bias: float | None,
+    keep: Callable[[str], str],
     score: str = "",
     bar: int = 0,
 ) -> Entry:
     card = card_of(served, other)
-    card = replace(card, address=at_mark(card.address, bias))
+    card = replace(card, address=keep(card.address))
     if row is None or served.likers is None or not served.likers.count(row):
         return Entry(card, score, bar)
     sentence = pair_evidence(served.model, row, other, served.likers).sentence("\0", "it")

@@ -27,8 +27,7 @@ function picked() {
 combobox(input, (item) => {
   input.value = "";
   const query = [...picked(), item.item].map((id) => ["item", id]);
-  const model = document.querySelector("#carried [name=model]");
-  if (model) query.push(["model", model.value]);
+  for (const kept of document.querySelectorAll("#carried :not([name=picked])")) query.push([kept.name, kept.value]);
   show(`${base}/try?${new URLSearchParams(query)}`);
 }, { model: input.form.dataset.model });
 
