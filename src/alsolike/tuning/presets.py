@@ -210,10 +210,11 @@ def thorough_for(interactions: Interactions) -> Preset:
             most=_most_factors(interactions, 2048, _THOROUGH_OPERATIONS),
             kept=5,
             neighbours=(
-                {"unobserved_weight": 3.0},
-                {"unobserved_weight": 1 / 3},
-                {"regularization": 3.0},
-                {"regularization": 1 / 3},
+                # Between the values of the grid, which are three times as far apart.
+                {"unobserved_weight": 2.0},
+                {"unobserved_weight": 0.5},
+                {"regularization": 2.0},
+                {"regularization": 0.5},
             ),
         ),
         thorough=True,
