@@ -40,7 +40,7 @@ def fault(shown: str | None, kind: str) -> str:
     Examples
     --------
     >>> fault("1,5", "a number")
-    "a number expected, found '1,5' (write a point, not a comma: 1.5)"
+    "a number expected, found '1,5' (write a point, not a comma: 1.5, or pass decimal=',')"
     >>> fault("", "a number")
     'a number expected, the cell is empty'
     """

@@ -14,6 +14,7 @@ UNITS = {unit.option: unit for unit in (SECONDS, *LARGE, *PERHAPS, *DAYS) if uni
 # three digits, and reads "infinity" as 1900.
 _PARTS = {
     "Y": r"(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])",
+    "y": r"\d{2}",
     "b": "[A-Za-z]{3}",
     "B": "[A-Za-z]+",
     "a": "[A-Za-z]{3}",
@@ -22,7 +23,7 @@ _PARTS = {
     "f": r"\d{1,6}",
     "z": r"[-+](?:0\d|1[0-8])(?::?[0-5]\d)?",
     "%": "%",
-} | dict.fromkeys("ymdHIMS", r"\d{1,2}")
+} | dict.fromkeys("mdHIMS", r"\d{1,2}")
 _DIGITS = "YymdHIMSf"
 _PART = re.compile("%-?(.?)", re.DOTALL)
 _FIRST, _LAST = -62_135_596_800, 253_402_300_800  # the years 1 to 9999
