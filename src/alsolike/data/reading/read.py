@@ -15,19 +15,24 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import item_table
 from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
-from alsolike.data.reading.cleaning.rows import DroppedRows, Roles, Rules, clean, without_empty
+from alsolike.data.reading.cleaning.rows import (
+    DroppedRows,
+    Roles,
+    Rules,
+    clean,
+    repeated_pair,
+    without_empty,
+)
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.files.encodings import checked_encoding
-from alsolike.data.reading.files.listing import refuse_to_read_twice
-from alsolike.data.reading.formats.query import Query
 from alsolike.data.reading.matrices import read_matrix
 from alsolike.data.reading.report import ReadReport
-from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, where, write_rejects
-from alsolike.data.reading.sources import Ref, load, place_of, workspace
+from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, write_rejects
+from alsolike.data.reading.sources import Ref, load, place_of, source_or_query, workspace
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import column_of
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.errors import DataError, SettingError
+from alsolike.errors import SettingError
 from alsolike.progress import SILENT, Observer
 from alsolike.usage_hints import with_example
 
@@ -187,7 +192,8 @@ def read(
         raise SettingError("Options that begin with items_ need items=.")
     encoding = checked_encoding(encoding)
     items_encoding = checked_encoding(items_encoding, "items_")
-    source = _source(source, sql, items, has_dialect=bool(encoding) or fixed != FixedDialect())
+    has_dialect = encoding is not None or fixed != FixedDialect()
+    source = source_or_query(source, sql, items, has_dialect=has_dialect)
     if (rejects is None) is (on_error == "reject"):
         raise SettingError("on_error='reject' and rejects='file' go together.")
     if rejects is not None:
@@ -255,16 +261,6 @@ def _reported(observer: Observer) -> Iterator[None]:
         observer.finish()
 
 
-def _source(source: Any, sql: str | None, items: Any, *, has_dialect: bool) -> Any:
-    """Return what is read: the source, or the query in its place."""
-    refuse_to_read_twice(source, items)
-    if sql is None:
-        return source
-    if source is not None or has_dialect:
-        raise SettingError("sql= is a source of its own: leave out the other, and its dialect.")
-    return Query(sql)
-
-
 def _key(item_id: Ref | None, item: Ref | None) -> Ref:
     key = item_id if item_id is not None else item
     if key is None:
@@ -301,7 +297,7 @@ def _from_rows(
         rule=rules.repeats,
     )
     if rules.repeats == "error" and pairs.merged:
-        raise _repeated(loaded, facts, pairs, users, items)
+        raise repeated_pair(loaded, facts, pairs, users, items)
     interactions, dropped = assembled(pairs, users, items, rules.negative, loaded.name)
     interactions, kept = without_empty(interactions, loaded, counts)
     codes = np.full(len(items), -1, dtype=np.int64)
@@ -326,20 +322,6 @@ def _vocabulary(connection: duckdb.DuckDBPyConnection, side: str) -> Vocabulary:
     )
     ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
     return Vocabulary(StringArray.pack(ids.tolist()), kind=side)
-
-
-def _repeated(
-    loaded: SourceTable, facts: Any, pairs: Pairs, users: Vocabulary, items: Vocabulary
-) -> DataError:
-    is_first = np.zeros(len(facts["row"]), dtype=bool)
-    is_first[pairs.first] = True
-    again = int(np.flatnonzero(~is_first)[0])
-    user, item = users.id_of(int(facts["user"][again])), items.id_of(int(facts["item"][again]))
-    return DataError(
-        f"{where(loaded, int(facts['row'][again]))}: user {user!r} and item {item!r} occur "
-        f"together before; {pairs.repeated:,} pairs are repeated. Pass repeats='sum', 'count', "
-        "'once' or 'max'."
-    )
 
 
 def _report(

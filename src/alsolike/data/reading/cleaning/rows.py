@@ -11,13 +11,13 @@ import duckdb
 import numpy as np
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.reading.cleaning.aggregate import RULES
+from alsolike.data.reading.cleaning.aggregate import RULES, Pairs
 from alsolike.data.reading.cleaning.numbers import fault, refuse_points_between_thousands
 from alsolike.data.reading.cleaning.timestamps import refuse_odd_times, seconds_of
 from alsolike.data.reading.cleaning.warnings import warn_of_duplicates, warn_of_ids_like_nothing
 from alsolike.data.reading.source_table import SourceTable, label_of, line_of, rejects_of, where
 from alsolike.data.reading.sources import Ref, id_text, number_of, place_of
-from alsolike.data.vocabulary import is_blank
+from alsolike.data.vocabulary import Vocabulary, is_blank
 from alsolike.errors import DataError, SettingError
 from alsolike.usage_hints import did_you_mean
 
@@ -122,6 +122,21 @@ def without_empty(
     if len(users) < interactions.n_users or len(items) < interactions.n_items:
         interactions = interactions.subset(users, items)
     return interactions, items
+
+
+def repeated_pair(
+    loaded: SourceTable, facts: Any, pairs: Pairs, users: Vocabulary, items: Vocabulary
+) -> DataError:
+    """Return the error for the first row whose pair occurred before."""
+    is_first = np.zeros(len(facts["row"]), dtype=bool)
+    is_first[pairs.first] = True
+    again = int(np.flatnonzero(~is_first)[0])
+    user, item = users.id_of(int(facts["user"][again])), items.id_of(int(facts["item"][again]))
+    return DataError(
+        f"{where(loaded, int(facts['row'][again]))}: user {user!r} and item {item!r} occur "
+        f"together before; {pairs.repeated:,} pairs are repeated. Pass repeats='sum', 'count', "
+        "'once' or 'max'."
+    )
 
 
 def _one_of(setting: str, given: str, allowed: tuple[str, ...]) -> None:

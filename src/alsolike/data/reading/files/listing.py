@@ -66,6 +66,8 @@ def listing_of(source: object) -> Listing:
     ignored = sum(one.ignored for one in found)
     if len(found) > 1 and all(len(one.parts) == 1 for one in found):
         parts = [_with_keys(part) for part in parts]
+    if len(parts) == 1 and _is_empty(parts[0].path):
+        raise DataError(f"{parts[0].path}: the file is empty (0 bytes).")
     if len(parts) > 1:
         _refuse_twice(parts)
         full = [part for part in parts if not _is_empty(part.path)]
@@ -242,8 +244,6 @@ def _found(path: Path, status: os.stat_result) -> Listing:
             f"{path}: an ordinary file was expected, for it is read more than once. Save the "
             "stream to a file first, or send it to standard input and name it -."
         )
-    if status.st_size == 0:
-        raise DataError(f"{path}: the file is empty (0 bytes).")
     return Listing(str(path), [Part(path)])
 
 
