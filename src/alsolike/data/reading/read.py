@@ -123,7 +123,8 @@ def read(
         Malformed lines, also of `items`, and values that are not finite numbers: raise for the
         first, or write them all to `rejects`.
     rejects : path, optional
-        For ``on_error="reject"``: a CSV file of line, reason and text (with `items`: and file).
+        For ``on_error="reject"``: a CSV file of line, reason and text (with `items` or parts: and
+        file).
     threads : int, optional
     observer : Observer
         Receives the start and end of reading, and the warnings of the report.

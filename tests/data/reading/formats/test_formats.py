@@ -104,7 +104,10 @@ def test_standard_input_may_be_anything(content, monkeypatch):
     assert found.users.id_of(0) in ("ann", "1")
 
 
-def test_standard_input_that_cannot_be_read(monkeypatch):
+def test_standard_input_that_cannot_be_read(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-").write_bytes(CSV)
+    assert users("./-") == ["ann", "bob"]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     assert "standard input is empty" in refusal("-")
     monkeypatch.setattr(sys, "stdin", None)
@@ -209,6 +212,8 @@ def test_a_delta_table_is_its_newest_version(tmp_path, monkeypatch):
     deltalake.write_deltalake(str(tmp_path / "t"), TABLE)
     deltalake.DeltaTable(str(tmp_path / "t")).delete("item = 'y'")
     assert users(tmp_path / "t") == ["1", "3"]
+    (tmp_path / "a.csv").write_bytes(CSV)  # a lake may be a part: only its newest files count
+    assert users(tmp_path) == users(f"{tmp_path}/**") == ["1", "3", "ann", "bob"]
     monkeypatch.setitem(sys.modules, "deltalake", None)
     assert "pip install 'alsolike[delta]'" in refusal(tmp_path / "t")
 

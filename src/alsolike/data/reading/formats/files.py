@@ -11,7 +11,6 @@ from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.files.listing import (
     INNER,
-    STANDARD_INPUT,
     Part,
     expanded,
     listing_of,
@@ -57,10 +56,10 @@ def load_files(
     listing = listing_of(source)
     parts: list[Part] = []
     ignored, of_archive = listing.ignored, False
-    spooled: dict[str, Path] = {}
+    spooled: dict[Part, Path] = {}
     for part in listing.parts:
-        if str(part.path) == STANDARD_INPUT:
-            spooled[part.name] = _standard_input(scratch)
+        if part.piped:
+            spooled[part] = _standard_input(scratch)
         elif kind_of(part.path, part.name) == "zip":
             members, left = expanded(part)
             parts += members
@@ -70,7 +69,7 @@ def load_files(
         parts.append(part)
 
     def load_part(into: str, part: Part) -> SourceTable:
-        path = spooled.get(part.name, part.path)
+        path = spooled.get(part, part.path)
         return _load_part(connection, scratch, into, part, path, asked)
 
     if len(parts) == 1:
