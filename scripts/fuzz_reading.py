@@ -4,16 +4,19 @@ Each file is written by ``csv`` in some dialect, and read in it again: that is w
 ``alsolike`` makes of the same bytes is one of four: the same rows; other rows, with a warning that
 says what was guessed; an error; or other rows without a word, which must never be. Many files are
 made to be misread: texts that hold other delimiters, quotes, backslashes, and line ends between
-which each line is as wide as a row. Some begin with lines to skip or with Excel's ``sep=``, and
-some hold comments between their records.
+which each line is as wide as a row. Some begin with lines to skip or with Excel's ``sep=``, some
+hold comments between their records. Some are packed, in another encoding, or read twice as the two
+parts of one table.
 
     python scripts/fuzz_reading.py --files 100000 --seed 0
 """
 
 import argparse
+import bz2
 import csv
 import gzip
 import io
+import lzma
 import random
 import sys
 import tempfile
@@ -26,13 +29,17 @@ from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.delimited.table_file import table_file
 from alsolike.data.reading.files.text_files import open_text
-from alsolike.data.reading.sources import workspace
+from alsolike.data.reading.formats.files import Asked, load_files
+from alsolike.data.reading.source_table import SourceTable
+from alsolike.data.reading.sources import id_text, workspace
 from alsolike.errors import DataError
 
 OUTCOMES = ("same", "stated guess", "error", "silently other")
 _DELIMITERS = (*",,,,,,;;;;\t\t\t\t||||  ", "::", "^", "~", ":")
 _STANDS_FOR = "\x01"  # a delimiter of two characters, which csv does not know
 _WORDS = ("a", "Map Pack", "Vol. 2", "7", "12", "3.5", "ü", "nan", "x y", "O'Neil", "2026-01-31")
+# How a file is stored, and its share of a hundred.
+_FORMS = {"plain": 70, "gzip": 8, "bzip2": 4, "xz": 4, "utf-16": 4, "latin-1": 4, "parts": 6}
 _MARKS = ('"', "'", "\\", ",", ";", "\t", "|", " ", "\n", "\r\n", "\r", '5" disk', "\\N", "\\\\")
 
 
@@ -44,7 +51,7 @@ class Case:
     rows: list[list[str]]
     wanted: tuple[str | int, ...]
     asked: FixedDialect
-    packed: bool
+    form: str
     dialect: dict[str, object] = field(default_factory=dict)
 
 
@@ -61,20 +68,39 @@ def cases(seed: int, files: int) -> Iterator[Case]:
 
 def outcome_of(connection: object, scratch: Path, case: Case) -> tuple[str, str]:
     """Read a case; return one of `OUTCOMES` and what was said or found."""
-    path = scratch / ("case.csv.gz" if case.packed else "case.csv")
-    path.write_bytes(gzip.compress(case.content, 1) if case.packed else case.content)
     try:
-        file, asked = table_file(open_text(path, scratch), case.asked)
-        loaded = load_delimited(connection, "fuzzed", file, asked, case.wanted, reject=False)
+        loaded = _loaded(connection, scratch, case)
     except DataError as error:
         return "error", str(error)
     found = connection.execute("SELECT * FROM fuzzed ORDER BY rowid").fetchall()
     rows = [[cell or "" for cell in row] for row in found]
-    if rows == case.rows:
+    expected = case.rows
+    if case.form == "parts" and loaded.dialect is not None:
+        expected = 2 * case.rows[int(loaded.dialect.header) :]
+    if rows == expected:
         return "same", ""
     if loaded.warnings:
         return "stated guess", loaded.warnings[0]
     return "silently other", f"{loaded.dialect}: {rows}"
+
+
+def _loaded(connection: object, scratch: Path, case: Case) -> SourceTable:
+    path, other = scratch / "case.csv", scratch / "other.csv"
+    path.write_bytes(_stored(case))
+    if case.form != "parts":
+        file, asked = table_file(open_text(path, scratch), case.asked)
+        return load_delimited(connection, "fuzzed", file, asked, case.wanted, reject=False)
+    other.write_bytes(case.content)
+    of_both = Asked(case.asked, case.wanted, ())
+    return load_files(connection, scratch, "fuzzed", [path, other], of_both, id_text)
+
+
+def _stored(case: Case) -> bytes:
+    """Return the bytes of the file in the form of a case."""
+    if case.form in ("utf-16", "latin-1"):
+        return case.content.decode("utf-8-sig").encode(case.form)
+    pack = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}.get(case.form)
+    return case.content if pack is None else pack(case.content)
 
 
 def _case(rng: random.Random) -> Case | None:
@@ -119,7 +145,8 @@ def _case(rng: random.Random) -> Case | None:
     wanted: tuple[str | int, ...] = tuple(names[:2]) if by_name else (1, 2)
     fixed = delimiter if delimiter in "^~:" or rng.random() < 0.2 else None
     fixed_dialect = FixedDialect.of(fixed, None, None, None, **asked)  # type: ignore[arg-type]
-    return Case(content, read, wanted, fixed_dialect, rng.random() < 0.1, dialect)
+    [form] = rng.choices([*_FORMS], [*_FORMS.values()])
+    return Case(content, read, wanted, fixed_dialect, form, dialect)
 
 
 def _with_other_lines(

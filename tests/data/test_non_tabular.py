@@ -117,7 +117,7 @@ def test_what_is_no_table_is_named_and_the_way_out_is_right(name):
         (sqlite3.connect(":memory:"), "an SQLite connection"),
         (iter(ROWS), r"a list_iterator, whose rows can be gone through only once"),
         (b"likes.csv", r"a bytes\. Pass the path as text"),
-        (["a.csv", "b.csv"], r"a list of 2 texts\. If they name parts of one table, join them"),
+        ({"a.csv", "b.csv"}, r"a set of 2 texts\. If they are files of one table, pass a list"),
         (Interactions.from_columns(["a"], ["x"]), "Interactions, which have been read already"),
         (tiny_model(), r"a fitted model\. Its likes, where it has them: model\.history"),
         (fit_popularity(tiny_likes()), r"a fitted model\. Its likes, where it has them: model"),

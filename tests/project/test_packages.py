@@ -23,7 +23,7 @@ LONG: dict[str, str] = {}
 # Below 60 lines a module is likely to be better off within another.
 SMALL = {
     "_version.py": "the version alone, for modules below the front door",
-    "data/reading/files/zstandard.py": "the one place that knows where Python keeps Zstandard",
+    "data/reading/formats/parquet.py": "each format has a module of its own",
     "engines/base.py": "a protocol that engines and models import",
     "engines/hardware.py": "below all other modules",
     "text.py": "below all other modules; it will take more",
@@ -41,7 +41,7 @@ WRITES = {
     "storage/cleanup.py": "makes scratch folders and their locks, and removes them",
     "pipeline/similar_items/store.py": "packs arrays in memory, for SQLite",
     "cli/group.py": "opens the null device where a reader has gone",
-    "data/reading/files/zstandard.py": "unpacks into a scratch folder",
+    "data/reading/files/unpacking.py": "unpacks into a scratch folder",
     "storage/sqlite.py": "SQLite keeps a journal of its own; copies go to a temporary folder",
     "cli/signals.py": "opens standard streams that are closed",
     "testing.py": "writes to a temporary folder",

@@ -132,7 +132,11 @@ def reading_options(verb: Verb) -> Verb:
 def likes_argument(name: str = "likes") -> Callable[[Verb], Verb]:
     """Give a verb the argument of a source: files, patterns or folders of one table."""
     return click.argument(
-        name, nargs=-1, type=_NamedPath(), callback=_one_or_several, metavar="LIKES..."
+        name,
+        nargs=-1,
+        type=_NamedPath(),
+        callback=_one_or_several,
+        metavar=f"{name.upper()}...",
     )
 
 

@@ -195,7 +195,7 @@ def _of_rows(given: Any) -> tuple[str, str]:
             return f"a {kind} of {plural}", f"Make one of them: {way_out}"
     if isinstance(first, (str, os.PathLike)):
         return f"a {kind} of {len(given):,} texts", (
-            "If they name parts of one table, join them to one file and pass its path"
+            "If they are files of one table, pass a list of paths: sorted(source)"
         )
     if isinstance(first, Mapping):
         return f"a {kind} of dicts", f"Make a frame of it: pandas.DataFrame({rows})"

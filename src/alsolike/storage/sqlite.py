@@ -271,7 +271,7 @@ def reading(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
         copy = Path(tempfile.mkdtemp(dir=scratch)) / "copy.db"
         shutil.copyfile(path, copy)
         shutil.copyfile(log, copy.with_name(f"{copy.name}-wal"))
-        address = f"{copy.as_uri()}?mode=rw"
+        address = copy.as_uri()
     with contextlib.closing(sqlite3.connect(address, uri=True, isolation_level=None)) as found:
         found.execute("PRAGMA trusted_schema = OFF")
         found.execute("PRAGMA query_only = ON")

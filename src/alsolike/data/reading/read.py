@@ -26,12 +26,10 @@ from alsolike.data.reading.cleaning.rows import DroppedRows, Roles, Rules, clean
 from alsolike.data.reading.cleaning.time_form import TimeForm
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.files.encodings import checked_encoding
-from alsolike.data.reading.files.listing import refuse_to_read_twice
-from alsolike.data.reading.formats.query import Query
 from alsolike.data.reading.matrices import read_matrix
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, write_rejects
-from alsolike.data.reading.sources import Ref, load, workspace
+from alsolike.data.reading.sources import Ref, load, source_or_query, workspace
 from alsolike.data.validation import column_of
 from alsolike.errors import SettingError
 from alsolike.progress import SILENT, Observer
@@ -148,7 +146,8 @@ def read(
         Malformed lines, also of `items`, and values that are not finite numbers: raise for the
         first, or write them all to `rejects`.
     rejects : path, optional
-        For ``on_error="reject"``: a CSV file of line, reason and text (with `items`: and file).
+        For ``on_error="reject"``: a CSV file of line, reason and text (with `items` or parts: and
+        file).
     threads : int, optional
     observer : Observer
         Receives the start and end of reading, and the warnings of the report.
@@ -229,7 +228,8 @@ def read(
         raise SettingError("Options that begin with items_ need items=.")
     encoding = checked_encoding(encoding)
     items_encoding = checked_encoding(items_encoding, "items_")
-    source = _source(source, sql, items, has_dialect=bool(encoding) or fixed != FixedDialect())
+    has_dialect = encoding is not None or fixed != FixedDialect()
+    source = source_or_query(source, sql, items, has_dialect=has_dialect)
     if (rejects is None) is (on_error == "reject"):
         raise SettingError("on_error='reject' and rejects='file' go together.")
     if rejects is not None:
@@ -297,16 +297,6 @@ def _reported(observer: Observer) -> Iterator[None]:
         yield
     finally:
         observer.finish()
-
-
-def _source(source: Any, sql: str | None, items: Any, *, has_dialect: bool) -> Any:
-    """Return what is read: the source, or the query in its place."""
-    refuse_to_read_twice(source, items)
-    if sql is None:
-        return source
-    if source is not None or has_dialect:
-        raise SettingError("sql= is a source of its own: leave out the other, and its dialect.")
-    return Query(sql)
 
 
 def _key(item_id: Ref | None, item: Ref | None) -> Ref:

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from alsolike.data.reading.delimited.dialect import FixedDialect
+from alsolike.data.reading.files.listing import refuse_to_read_twice
 from alsolike.data.reading.files.text_files import SEALED
 from alsolike.data.reading.formats.files import Asked, load_files
 from alsolike.data.reading.formats.query import Query, load_query
@@ -122,6 +123,16 @@ def load(
         encoding=encoding,
     )
     return load_files(connection, scratch, table, source, asked, id_text)
+
+
+def source_or_query(source: Any, sql: str | None, items: Any, *, has_dialect: bool) -> Any:
+    """Return what is read: the source, or the query in its place; SettingError for both."""
+    refuse_to_read_twice(source, items)
+    if sql is None:
+        return source
+    if source is not None or has_dialect:
+        raise SettingError("sql= is a source of its own: leave out the other, and its dialect.")
+    return Query(sql)
 
 
 def _are_paths(source: Any) -> bool:

@@ -131,11 +131,15 @@ def _texts(
             line += text.count("\n")
             yield text
         yield decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
+        way_out = f"Pass another {prefix}encoding=" if asked else f"Pass {prefix}encoding="
+        if not isinstance(error, UnicodeDecodeError):  # of texts that need a mark at their start
+            raise DataError(
+                f"{name}: not of the encoding {codec!r} ({error}). {way_out}, such as {codec}-le."
+            ) from error
         line += _line_feeds(error, codec)
         byte = error.object[error.start : error.start + 1]
         found = f"byte 0x{byte.hex()} " if byte else "the last character "
-        way_out = f"Pass another {prefix}encoding=" if asked else f"Pass {prefix}encoding="
         raise DataError(
             f"{name}, line {line}: {found}is not of the encoding {codec!r} ({error.reason}). "
             f"{way_out}, or mend the line."

@@ -35,16 +35,18 @@ class Part:
 
     `inner` names a sheet, a table, or a file of an archive. `keys` are the columns that the names
     of its folders hold, such as ``("date", "2024-01-01")`` of ``date=2024-01-01/part.csv``.
+    `piped`: standard input, and no file.
     """
 
     path: Path
     inner: str = ""
     keys: Keys = ()
+    piped: bool = False
 
     @property
     def name(self) -> str:
         """The name for messages."""
-        if str(self.path) == STANDARD_INPUT:
+        if self.piped:
             return "standard input"
         return f"{self.path}{INNER}{self.inner}" if self.inner else str(self.path)
 
@@ -66,9 +68,11 @@ def listing_of(source: object) -> Listing:
     ignored = sum(one.ignored for one in found)
     if len(found) > 1 and all(len(one.parts) == 1 for one in found):
         parts = [_with_keys(part) for part in parts]
+    if len(parts) == 1 and _is_empty(parts[0]):
+        raise DataError(f"{parts[0].path}: the file is empty (0 bytes).")
     if len(parts) > 1:
         _refuse_twice(parts)
-        full = [part for part in parts if not _is_empty(part.path)]
+        full = [part for part in parts if not _is_empty(part)]
         ignored += len(parts) - len(full)
         parts = full
     name = found[0].name
@@ -201,7 +205,7 @@ def _listed(text: str) -> Listing:
     if not text:
         raise DataError("A file name expected, an empty text given.")
     if text == STANDARD_INPUT:
-        return Listing("standard input", [Part(Path(text))])
+        return Listing("standard input", [Part(Path(text), piped=True)])
     refuse_address(text)
     status = _status(text)
     if status is not None:
@@ -242,8 +246,6 @@ def _found(path: Path, status: os.stat_result) -> Listing:
             f"{path}: an ordinary file was expected, for it is read more than once. Save the "
             "stream to a file first, or send it to standard input and name it -."
         )
-    if status.st_size == 0:
-        raise DataError(f"{path}: the file is empty (0 bytes).")
     return Listing(str(path), [Part(path)])
 
 
@@ -286,6 +288,10 @@ def _in_folder(folder: Path) -> tuple[list[Part], int]:
             folders.clear()
             continue
         seen.add((about.st_dev, about.st_ino))
+        if is_lake(Path(place)):  # not all of its files count
+            paths.append(Path(place))
+            folders.clear()
+            continue
         hidden = _is_hidden(Path(place).relative_to(folder).parts)
         for name in names:
             if hidden or name.startswith(_HIDDEN):
@@ -318,7 +324,12 @@ def _matching(pattern: str) -> Listing:
         else:
             parts[path] = Part(path)
     ignored += sum(path.is_file() for path in hidden)
-    ordered = [_with_keys(parts[path]) for path in sorted(parts, key=lambda path: path.parts)]
+    lakes = {path for path in parts if path.is_dir()}
+    ordered = [
+        _with_keys(parts[path])
+        for path in sorted(parts, key=lambda path: path.parts)
+        if lakes.isdisjoint(path.parents)
+    ]
     return Listing(pattern, ordered, ignored)
 
 
@@ -346,13 +357,12 @@ def _keys(path: str) -> Keys:
 
 def _refuse_twice(parts: Iterable[Part]) -> None:
     """Raise DataError if two parts are one file, whose likes would be counted twice."""
-    seen: dict[tuple[object, ...], Part] = {}
+    seen: dict[tuple[int, int, str], Part] = {}
     for part in parts:
-        if str(part.path) == STANDARD_INPUT:
-            identity: tuple[object, ...] = (STANDARD_INPUT,)
-        else:
-            about = part.path.stat()
-            identity = (about.st_dev, about.st_ino, part.inner)
+        if part.piped:
+            continue
+        about = part.path.stat()
+        identity = (about.st_dev, about.st_ino, part.inner)
         earlier = seen.setdefault(identity, part)
         if earlier is not part:
             same = "" if earlier.name == part.name else f", as {earlier.name}"
@@ -362,8 +372,8 @@ def _refuse_twice(parts: Iterable[Part]) -> None:
             )
 
 
-def _is_empty(path: Path) -> bool:
-    return str(path) != STANDARD_INPUT and path.is_file() and path.stat().st_size == 0
+def _is_empty(part: Part) -> bool:
+    return not part.piped and part.path.is_file() and part.path.stat().st_size == 0
 
 
 def _is_hidden(names: Sequence[str]) -> bool:

@@ -12,7 +12,6 @@ from alsolike.data.reading.delimited.load import load_delimited
 from alsolike.data.reading.delimited.table_file import table_file
 from alsolike.data.reading.files.listing import (
     INNER,
-    STANDARD_INPUT,
     Part,
     expanded,
     listing_of,
@@ -30,8 +29,9 @@ from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
 
 _INNER_KINDS = ("excel", "sqlite")
-_WITHOUT_LINES = {
+_TYPED = {
     "parquet": "a Parquet file",
+    "excel": "a workbook",
     "sqlite": "a database",
     "delta": "a Delta table",
     "iceberg": "an Iceberg table",
@@ -47,6 +47,11 @@ class Asked:
     scalars: Sequence[str | int]
     reject: bool = False
     encoding: str | None = None
+
+    @property
+    def wanted(self) -> list[str | int]:
+        """The columns in use."""
+        return [*self.ids, *self.scalars]
 
 
 def load_files(
@@ -64,10 +69,10 @@ def load_files(
     listing = listing_of(source)
     parts: list[Part] = []
     ignored, of_archive = listing.ignored, False
-    spooled: dict[str, Path] = {}
+    spooled: dict[Part, Path] = {}
     for part in listing.parts:
-        if str(part.path) == STANDARD_INPUT:
-            spooled[part.name] = _standard_input(scratch)
+        if part.piped:
+            spooled[part] = _standard_input(scratch)
         elif kind_of(part.path, part.name) == "zip":
             members, left = expanded(part)
             parts += members
@@ -77,7 +82,7 @@ def load_files(
         parts.append(part)
 
     def load_part(into: str, part: Part) -> SourceTable:
-        path = spooled.get(part.name, part.path)
+        path = spooled.get(part, part.path)
         return _load_part(connection, scratch, into, part, path, asked)
 
     if len(parts) == 1:
@@ -135,25 +140,37 @@ def _load_part(
             f"{part.path}: {INNER}{inner} names a sheet, a table or a file of an archive, but this "
             f"is one table. Leave it out."
         )
-    wanted = [*asked.ids, *asked.scalars]
-    if what := _WITHOUT_LINES.get(kind):
-        asked.fixed.refuse_lines(what)
-    match kind:
-        case "parquet":
-            return load_parquet(connection, table, path, name)
-        case "excel":
-            return load_sheet(connection, table, path, name, inner, asked.fixed, wanted)
-        case "sqlite":
-            return load_database(connection, table, path, name, inner, scratch)
-        case "delta" | "iceberg":
-            return load_lake(connection, table, path, kind)
+    if kind in _TYPED:
+        return _load_typed(connection, scratch, table, kind, path, name, inner, asked)
     text = open_text(path, scratch, name=name, encoding=asked.encoding, prefix=asked.fixed.prefix)
     file, fixed = table_file(text, asked.fixed)
     if kind == "json" or (fixed.delimiter is None and is_json(file.survey.head)):
         return load_json_lines(
             connection, table, file, asked.ids, asked.scalars, reject=asked.reject
         )
-    return load_delimited(connection, table, file, fixed, wanted, reject=asked.reject)
+    return load_delimited(connection, table, file, fixed, asked.wanted, reject=asked.reject)
+
+
+def _load_typed(
+    connection: duckdb.DuckDBPyConnection,
+    scratch: Path,
+    table: str,
+    kind: str,
+    path: Path,
+    name: str,
+    inner: str,
+    asked: Asked,
+) -> SourceTable:
+    """Load a file of columns with types, or a sheet."""
+    asked.fixed.refuse_lines(_TYPED[kind])
+    match kind:
+        case "parquet":
+            return load_parquet(connection, table, path, name)
+        case "excel":
+            return load_sheet(connection, table, path, name, inner, asked.fixed, asked.wanted)
+        case "sqlite":
+            return load_database(connection, table, path, name, inner, scratch)
+    return load_lake(connection, table, path, kind)
 
 
 def _standard_input(scratch: Path) -> Path:

@@ -149,6 +149,7 @@ def _failed(error: duckdb.Error) -> DataError:
     first, _, rest = str(error).partition("\n")
     lines = [line.strip() for line in rest.splitlines() if line.strip().strip("^~ ")]
     named = next((line for line in lines if line.startswith("LINE ")), "")
+    named = re.sub(r"^(LINE \d+:)\s+", r"\1 ", named)
     hints = [line for line in lines if line.startswith(("Did you mean", "Candidate"))]
     told = [first.rstrip("."), *hints[:1], *([named] if named else [])]
     return DataError(f"{NAME}: {'; '.join(told)}")
