@@ -21,7 +21,8 @@ SERVE = main.commands["serve"]
 def checked(words: list[str]) -> dict[str, object]:
     """Parse the words after ``alsolike`` as the command line does; return the options."""
     assert words[0] == "serve"
-    return SERVE.make_context("serve", words[1:], resilient_parsing=False).params
+    parent = click.Context(main, info_name="alsolike", **main.context_settings)
+    return SERVE.make_context("serve", words[1:], parent=parent).params
 
 
 def unit() -> configparser.ConfigParser:
