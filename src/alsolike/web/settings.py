@@ -16,7 +16,7 @@ from alsolike.models.bundle.io import describe
 from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.storage.atomic import replacing
 from alsolike.web.edge.cors import as_origin
-from alsolike.web.edge.exchange import is_base_path
+from alsolike.web.templating import is_base_path
 
 POPULARITY = "popularity"
 LEAST_TOKEN = 16

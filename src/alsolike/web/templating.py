@@ -1,4 +1,4 @@
-"""Renders templates, and serves static files from memory.
+"""Renders templates, makes addresses below the base path, and serves static files from memory.
 
 The address of a static file has a hash of its content, so that browsers may cache it for ever.
 """
@@ -8,6 +8,7 @@ import hashlib
 import importlib.resources
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +20,6 @@ from starlette.routing import Route
 
 from alsolike.views.page import asset
 from alsolike.views.templating import environment
-from alsolike.web.edge.exchange import below
 
 STATIC = "/static/"
 
@@ -29,6 +29,9 @@ _TYPES = {
     "svg": "image/svg+xml",
 }
 _FOREVER = "public, max-age=31536000, immutable"
+_BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){1,8}")
+# Of the request that is being answered: a proxy may serve the same service under several.
+_base_path: ContextVar[str] = ContextVar("base path", default="")
 _IMPORTED = re.compile(r'(?<=from "\./)[a-z]+\.js(?=")')
 
 
@@ -39,6 +42,32 @@ class StaticFile:
     served_as: str
     content: bytes
     media_type: str
+
+
+def is_base_path(text: str) -> bool:
+    """Return whether `text` can be a base path.
+
+    Examples
+    --------
+    >>> [is_base_path(text) for text in ("/rec", "/shop/rec", "/", "rec", "/rec/", "/a/../b")]
+    [True, True, False, False, False, False]
+    """
+    return _BASE_PATH.fullmatch(text) is not None
+
+
+def set_base_path(path: str) -> None:
+    """Set the path under which clients reach the service, for this request; empty: the root."""
+    _base_path.set(path)
+
+
+def base_path() -> str:
+    """Return the path under which the client of this request reaches the service, or empty."""
+    return _base_path.get()
+
+
+def below(address: str) -> str:
+    """Return the address of a page or file of this service, as clients reach it."""
+    return f"{_base_path.get()}{address}"
 
 
 @functools.cache

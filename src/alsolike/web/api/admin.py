@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, Response
 
 from alsolike.errors import AlsolikeError, Forbidden, Starting, UnknownId
 from alsolike.web.api import reference, schemas
-from alsolike.web.edge.exchange import base_path
 from alsolike.web.monitoring.metrics import CONTENT_TYPE
 from alsolike.web.pages.base import page
 from alsolike.web.service import service_of
@@ -18,6 +17,7 @@ from alsolike.web.serving.deploy import swap
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
 from alsolike.web.settings import Settings
+from alsolike.web.templating import base_path
 
 _EXAMPLES = 100
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")

@@ -16,11 +16,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import Refusal
-from alsolike.web.edge.exchange import base_path, below, client_of, headers_of, path_of
+from alsolike.web.edge.exchange import client_of, headers_of, path_of
 from alsolike.web.edge.rate_limit import Limiter
 from alsolike.web.edge.request_limits import part_of
 from alsolike.web.query_parameters import QueryParameters
-from alsolike.web.templating import STATIC, render
+from alsolike.web.templating import STATIC, base_path, below, render
 
 LOGIN_PATH = "/login"
 SWAP_PATH = "/api/v1/model/swap"

@@ -1,44 +1,12 @@
-"""Reads headers, path and client of a request, and makes addresses below the base path."""
-
-import re
-from contextvars import ContextVar
+"""Reads headers, path and client of a request, for the middlewares."""
 
 from starlette.types import Scope
 
 _HEADERS = "alsolike.headers"
-_BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,64}){1,8}")
-# Of the request that is being answered: a proxy may serve the same service under several.
-_base_path: ContextVar[str] = ContextVar("base path", default="")
 
 
 class ClientLeft(Exception):
     """The client disconnected, or does not read its response."""
-
-
-def is_base_path(text: str) -> bool:
-    """Return whether `text` can be a base path.
-
-    Examples
-    --------
-    >>> [is_base_path(text) for text in ("/rec", "/shop/rec", "/", "rec", "/rec/", "/a/../b")]
-    [True, True, False, False, False, False]
-    """
-    return _BASE_PATH.fullmatch(text) is not None
-
-
-def set_base_path(path: str) -> None:
-    """Set the path under which clients reach the service, for this request; empty: the root."""
-    _base_path.set(path)
-
-
-def base_path() -> str:
-    """Return the path under which the client of this request reaches the service, or empty."""
-    return _base_path.get()
-
-
-def below(address: str) -> str:
-    """Return the address of a page or file of this service, as clients reach it."""
-    return f"{_base_path.get()}{address}"
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:

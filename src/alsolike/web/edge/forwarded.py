@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Iterable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alsolike.errors import Refusal
-from alsolike.web.edge.exchange import is_base_path, set_base_path
+from alsolike.web.templating import is_base_path, set_base_path
 
 _SCHEMES = (b"http", b"https")
 _SHORT = 60

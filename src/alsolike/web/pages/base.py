@@ -13,12 +13,12 @@ from starlette.routing import Route, compile_path
 from alsolike.errors import AlsolikeError, UnknownModel
 from alsolike.views.page import clean
 from alsolike.web import templating
-from alsolike.web.edge.exchange import below
 from alsolike.web.errors import Problem, problem_of
 from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.service import service_of
 from alsolike.web.serving.item_cards import with_parameter
 from alsolike.web.serving.registry import ModelRegistry, ServedModel
+from alsolike.web.templating import below
 
 # An address with a version never changes. Private: it may need a token.
 FOREVER = "private, max-age=31536000, immutable"

@@ -11,11 +11,11 @@ from starlette.responses import Response
 from alsolike.errors import SettingError, Unable, UnknownModel
 from alsolike.evaluation.statistics.sequential_test import SequentialTest
 from alsolike.views.page import clean
-from alsolike.web.edge.exchange import below
 from alsolike.web.pages import votes as voting
 from alsolike.web.pages.base import field_of, page, redirect
 from alsolike.web.service import service_of
 from alsolike.web.serving.item_cards import ItemCard, card_of
+from alsolike.web.templating import below
 
 # Identifies a visitor, so that each counts once per item.
 _COOKIE = "voter"

@@ -9,7 +9,6 @@ from starlette.responses import JSONResponse, Response
 
 from alsolike.errors import Unable
 from alsolike.views.page import clean
-from alsolike.web.edge.exchange import below
 from alsolike.web.pages.base import (
     FOREVER,
     SHORT_VERSION,
@@ -26,6 +25,7 @@ from alsolike.web.pages.base import (
 from alsolike.web.serving.item_cards import address, name_of
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
+from alsolike.web.templating import below
 
 _NAMED = 250
 _NEAR = 10

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from alsolike.models.similarity.config import check_bias
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.views.page import clean, web_origin
-from alsolike.web.edge.exchange import below
 from alsolike.web.pages import profiles, reports, try_it
 from alsolike.web.pages.base import (
     FOREVER,
@@ -36,6 +35,7 @@ from alsolike.web.serving.item_cards import ItemCard, address, card_of, picture_
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import at_mark, lists_for, popular_rows
 from alsolike.web.serving.user_queries import profile_of
+from alsolike.web.templating import below
 
 LENGTH = 10
 _POPULAR = 24

@@ -106,9 +106,9 @@ def form_of(
     choices = () if model.catalogue is None else tuple(_choices(model.catalogue, given))
     if not choices and rules is None:
         return None
-    offered = {option for one in choices for option, _ in one.options}
-    # What the form cannot show, as exclusions, stays as it is.
-    others = tuple(pair for pair in given if pair[1] not in offered)
+    shown = {(one.name, one.chosen) for one in choices}
+    # What the form cannot show, such as exclusions, stays as it is.
+    others = tuple(pair for pair in given if pair not in shown)
     return RulesForm(
         action=address,
         carried=(*kept, *others),
@@ -119,16 +119,15 @@ def form_of(
 
 
 def _choices(catalogue: Catalogue, given: Sequence[tuple[str, str]]) -> Iterable[Choice]:
-    texts = {text for _, text in given}
     for column, can_choose, repeats in _columns_of(catalogue):
         shown = clean(column)
         if can_choose:
             values = values_of(catalogue, column).values
             options = tuple((f"{column}={value}", clean(value)) for value in values)
-            yield _choice("only", shown, ("", "any"), options, texts)
+            yield _choice("only", shown, ("", "any"), options, given)
         if repeats:
             options = tuple((f"{most}:{column}", f"at most {most}") for most in _AT_MOST)
-            yield _choice("at_most", f"per {shown}", ("", "any number"), options, texts)
+            yield _choice("at_most", f"per {shown}", ("", "any number"), options, given)
 
 
 def _choice(
@@ -136,9 +135,9 @@ def _choice(
     label: str,
     first: tuple[str, str],
     options: tuple[tuple[str, str], ...],
-    texts: set[str],
+    given: Sequence[tuple[str, str]],
 ) -> Choice:
-    chosen = next((value for value, _ in options if value in texts), "")
+    chosen = next((value for value, _ in options if (name, value) in given), "")
     return Choice(name, label, (first, *options), chosen)
 
 

@@ -14,7 +14,6 @@ from starlette.responses import Response
 from alsolike.errors import FitError, SettingError, Unable
 from alsolike.recommending.rules.rules import Rules
 from alsolike.views.page import clean
-from alsolike.web.edge.exchange import below
 from alsolike.web.pages import profiles
 from alsolike.web.pages.base import field_of, page, query_of, requested_model, with_model
 from alsolike.web.pages.rules import form_of, given_rules, rules_in, with_parameters
@@ -23,6 +22,7 @@ from alsolike.web.serving import queries
 from alsolike.web.serving.item_cards import ItemCard, card_of
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
+from alsolike.web.templating import below
 
 MOST_PICKS = 50
 

@@ -11,8 +11,8 @@ from alsolike.models.similarity.config import FEW_LIKES
 from alsolike.text import counted
 from alsolike.views.images import LONGEST, content_of, embedded, picture, placeholder
 from alsolike.views.page import clean, shown_name, web_origin
-from alsolike.web.edge.exchange import below
 from alsolike.web.serving.registry import ServedModel
+from alsolike.web.templating import below
 
 _MOST_OF_A_NAME = 120
 

@@ -17,12 +17,12 @@ from alsolike.recommending.fallback import MostLiked, RankedList, WithoutLikes
 from alsolike.recommending.rules.rules import Allowed, Rules
 from alsolike.recommending.shared import MIN_COUNT, open_items, unit_rows
 from alsolike.usage_hints import suggestion
-from alsolike.web.edge.exchange import below
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import popular_rows
 from alsolike.web.serving.user_queries import Profile, profile_of
 from alsolike.web.settings import POPULARITY
+from alsolike.web.templating import below
 
 _MOST_HINTS = 3
 _MOST_NAMED = 10

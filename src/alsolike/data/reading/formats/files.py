@@ -121,6 +121,33 @@ def _load_part(
     path: Path,
     asked: Asked,
 ) -> SourceTable:
+    file = _file_of(part, path, scratch)
+    if file.kind in _TYPED:
+        asked.fixed.refuse_lines(_TYPED[file.kind])
+        return _load_typed(connection, scratch, table, file, asked)
+    text = open_text(
+        file.path, scratch, name=file.name, encoding=asked.encoding, prefix=asked.fixed.prefix
+    )
+    lines, fixed = table_file(text, asked.fixed)
+    if file.kind == "json" or (fixed.delimiter is None and is_json(lines.survey.head)):
+        return load_json_lines(
+            connection, table, lines, asked.ids, asked.scalars, reject=asked.reject
+        )
+    return load_delimited(connection, table, lines, fixed, asked.wanted, reject=asked.reject)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file to load: its kind, its path, its name in messages, the table in it."""
+
+    kind: str
+    path: Path
+    name: str
+    inner: str
+
+
+def _file_of(part: Part, path: Path, scratch: Path) -> _File:
+    """Return the file of a part; the member of an archive is unpacked."""
     kind, name, inner = kind_of(path, part.name), part.name, part.inner
     if kind == "zip":
         if not inner:  # of standard input
@@ -140,37 +167,22 @@ def _load_part(
             f"{part.path}: {INNER}{inner} names a sheet, a table or a file of an archive, but this "
             f"is one table. Leave it out."
         )
-    if kind in _TYPED:
-        return _load_typed(connection, scratch, table, kind, path, name, inner, asked)
-    text = open_text(path, scratch, name=name, encoding=asked.encoding, prefix=asked.fixed.prefix)
-    file, fixed = table_file(text, asked.fixed)
-    if kind == "json" or (fixed.delimiter is None and is_json(file.survey.head)):
-        return load_json_lines(
-            connection, table, file, asked.ids, asked.scalars, reject=asked.reject
-        )
-    return load_delimited(connection, table, file, fixed, asked.wanted, reject=asked.reject)
+    return _File(kind, path, name, inner)
 
 
 def _load_typed(
-    connection: duckdb.DuckDBPyConnection,
-    scratch: Path,
-    table: str,
-    kind: str,
-    path: Path,
-    name: str,
-    inner: str,
-    asked: Asked,
+    connection: duckdb.DuckDBPyConnection, scratch: Path, table: str, file: _File, asked: Asked
 ) -> SourceTable:
     """Load a file of columns with types, or a sheet."""
-    asked.fixed.refuse_lines(_TYPED[kind])
-    match kind:
+    path, name, inner = file.path, file.name, file.inner
+    match file.kind:
         case "parquet":
             return load_parquet(connection, table, path, name)
         case "excel":
             return load_sheet(connection, table, path, name, inner, asked.fixed, asked.wanted)
         case "sqlite":
             return load_database(connection, table, path, name, inner, scratch)
-    return load_lake(connection, table, path, kind)
+    return load_lake(connection, table, path, file.kind)
 
 
 def _standard_input(scratch: Path) -> Path:
