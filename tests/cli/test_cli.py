@@ -66,7 +66,7 @@ def test_help_names_the_verbs_in_the_order_of_the_flow() -> None:
     lines = fine("--help").output.splitlines()
     verbs = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :]]
     assert verbs == [
-        "run", "demo", "read", "filter", "split", "search", "runs", "fit", "compile",
+        "run", "demo", "read", "anonymize", "filter", "split", "search", "runs", "fit", "compile",
         "evaluate", "evaluate-folds", "metric-definitions", "similar", "why", "similar-users",
         "recommend", "scores", "explain", "gallery", "describe", "configure", "export", "diff",
         "serve", "swap", "likes",

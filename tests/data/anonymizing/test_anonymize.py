@@ -151,7 +151,7 @@ def test_malformed_lines_are_set_aside(key: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert (tmp_path / "out.jsonl").read_text() == f'{{"user": "{of("ann")}"}}\n' * 2
     assert (done.rows, done.rejected) == (2, 1)
-    assert "malformed lines  1 rejected" in str(done)
+    assert "malformed lines  1 left out" in str(done)
     assert '"{""user"": ""bob"""' in rejects.read_text()
 
 
@@ -310,9 +310,10 @@ def test_frames_take_no_file_and_matrices_no_key(key: Path) -> None:
 
 
 def test_the_command_line_takes_several_columns(key: Path, tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_text("a;b;c\n1;2;3\n")
+    (tmp_path / "in.csv").write_text("a;b;c\n\n1;2;3\n")
     words = (tmp_path / "in.csv", tmp_path / "out.csv", "--key-file", key, "--columns", "a,b")
     said = fine("anonymize", *words).output
-    assert "column b    1 id hashed" in said
+    assert "blank lines  1 left out" in said
+    assert "column b     1 id hashed" in said
     assert (tmp_path / "out.csv").read_text() == f"a,b,c\n{of('1')},{of('2')},3\n"
     assert "--columns for all" in refused("anonymize", *words, "--user", "a", status=2)

@@ -54,6 +54,8 @@ class Anonymized:
         Names, or numbers, of the columns that are as they were.
     rejected : int
         Malformed lines, which are left out.
+    blank : int
+        Blank lines, which are left out.
     to : Path or None
         The file that was written.
     frame : frame or None
@@ -69,6 +71,7 @@ class Anonymized:
     columns: tuple[HashedColumn, ...]
     kept: tuple[str, ...]
     rejected: int = 0
+    blank: int = 0
     to: Path | None = None
     frame: Any = field(default=None, repr=False)
     new_key: Path | None = None
@@ -77,7 +80,9 @@ class Anonymized:
     def __str__(self) -> str:
         facts = [("source", self.source), ("rows", f"{self.rows:,}")]
         if self.rejected:
-            facts.append(("malformed lines", f"{self.rejected:,} rejected"))
+            facts.append(("malformed lines", f"{self.rejected:,} left out"))
+        if self.blank:
+            facts.append(("blank lines", f"{self.blank:,} left out"))
         for one in self.columns:
             lacking = f", {counted(one.missing, 'row')} without one" if one.missing else ""
             facts.append((f"column {one.name}", f"{counted(one.ids, 'id')} hashed{lacking}"))
@@ -200,7 +205,7 @@ def anonymize(
         # All has been read and found good: no key is made for nothing.
         if new_key:
             key = make_key(key_file)
-        frame = None
+        frame, keeps_blank = None, False
         if target is None:
             frame = _frame(connection, loaded, source, list(places), columns, key)
         elif target.kind == "json" and loaded.format == "JSON lines" and not loaded.parts:
@@ -209,6 +214,7 @@ def anonymize(
             rejected = {one.line for one in loaded.rejected}
             (part,) = listing_of(source).parts
             file = open_text(part.path, scratch)
+            keeps_blank = True
             write_lines(file, target, hashes, rejected=rejected, expected=expected)
         else:
             _write_table(connection, loaded, target, columns, key)
@@ -220,6 +226,7 @@ def anonymize(
         columns=tuple(HashedColumn(one.label, len(one.ids), one.missing) for one in columns),
         kept=tuple(name for place, name in enumerate(names) if place not in places),
         rejected=len(loaded.rejected),
+        blank=0 if keeps_blank else loaded.blank,
         to=None if target is None else target.path,
         frame=frame,
         new_key=Path(key_file) if new_key else None,
