@@ -22,6 +22,8 @@ from starlette.websockets import WebSocketDisconnect
 from alsolike.errors import Refusal, WritingError
 from alsolike.web.edge import auth
 from alsolike.web.edge.auth import AuthenticationMiddleware, LoginMiddleware, own_path
+from alsolike.web.edge.cors import CorsMiddleware
+from alsolike.web.edge.forwarded import ForwardedMiddleware
 from alsolike.web.edge.head import HeadMiddleware
 from alsolike.web.edge.host import HostMiddleware
 from alsolike.web.edge.origin import OriginMiddleware, check_origin
@@ -154,9 +156,11 @@ def closed(tmp_path: Path) -> Asking:
 
 
 STEPS = {
+    "forwarded": ForwardedMiddleware,
     "access log": AccessLogMiddleware,
     "HEAD": HeadMiddleware,
     "security headers": SecurityHeadersMiddleware,
+    "CORS": CorsMiddleware,
     "errors": ErrorMiddleware,
     "rate limit": RateLimitMiddleware,
     "head of the request": HeadLimitsMiddleware,
@@ -172,7 +176,7 @@ def test_the_documentation_lists_the_middlewares_in_their_order(tmp_path: Path) 
     page = Path(__file__).parents[3] / "docs" / "serving.md"
     text = page.read_text(encoding="utf-8").partition("### What each request passes")[2]
     steps = re.findall(r"^\| ([^|]+?) \|", text.partition("\n\n**")[0], re.MULTILINE)[1:]
-    asking = Asking(tmp_path, token=TOKEN, rate=1.0)
+    asking = Asking(tmp_path, token=TOKEN, rate=1.0, cors_origins=("https://shop.example",))
     found, app = [], asking.app
     while app is not echo:
         found.append(type(app))

@@ -82,10 +82,10 @@ class ForwardedMiddleware:
 def _remove(scope: Scope, base: str) -> None:
     """Remove the base path from the path of a request, decoded and raw, if it is there."""
     path: str = scope["path"]
-    raw: bytes = scope.get("raw_path") or path.encode("utf-8", "surrogateescape")
-    start = base.encode("ascii")
     if not base or not (path == base or path.startswith(f"{base}/")):
         return
+    raw: bytes = scope.get("raw_path") or path.encode("utf-8", "surrogatepass")
+    start = base.encode("ascii")
     if raw == start or raw.startswith((start + b"/", start + b"?")):
         scope["path"] = path[len(base) :] or "/"
         scope["raw_path"] = raw[len(start) :] or b"/"
