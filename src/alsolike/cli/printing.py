@@ -35,9 +35,9 @@ def on_one_screen() -> bool:
 
 
 def as_shown(report: "ReadReport") -> "ReadReport":
-    """Return a report with warnings in the words of the verb; without them if already printed."""
+    """Return a report in the words of the verb; without warnings that were printed already."""
     warnings = () if on_one_screen() else tuple(map(as_typed_now, report.warnings))
-    return replace(report, warnings=warnings)
+    return replace(report, warnings=warnings, notes=tuple(map(as_typed_now, report.notes)))
 
 
 def columns() -> int:

@@ -6,7 +6,7 @@ depend on the number of threads.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -14,17 +14,20 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import item_table
-from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
-from alsolike.data.reading.cleaning.rows import DroppedRows, Roles, Rules, clean
+from alsolike.data.reading.cleaning.aggregate import assembled, merge, repeated, without_empty
+from alsolike.data.reading.cleaning.events import weights_of
+from alsolike.data.reading.cleaning.ratings import checked_mark
+from alsolike.data.reading.cleaning.rows import Roles, Rules, clean
 from alsolike.data.reading.delimited.dialect import FixedDialect
+from alsolike.data.reading.layouts.arrange import RowCounts, arrange, checked_layout
 from alsolike.data.reading.matrices import read_matrix
-from alsolike.data.reading.report import ReadReport
-from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, where, write_rejects
-from alsolike.data.reading.sources import Ref, load, place_of, workspace
+from alsolike.data.reading.report import ReadReport, counted
+from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, write_rejects
+from alsolike.data.reading.sources import TEXT_LAYOUTS, Ref, load, place_of, workspace
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import column_of
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.errors import DataError, SettingError
+from alsolike.errors import SettingError
 from alsolike.progress import SILENT, Observer
 from alsolike.usage_hints import with_example
 
@@ -39,6 +42,12 @@ def read(
     item: Ref | None = None,
     value: Ref | None = None,
     timestamp: Ref | None = None,
+    event: Ref | None = None,
+    weights: Mapping[str, float] | str | None = None,
+    at_least: float | None = None,
+    below: str | None = None,
+    items_separator: str | None = None,
+    layout: str | None = None,
     items: Any = None,
     item_id: Ref | None = None,
     item_name: Ref | None = None,
@@ -76,7 +85,23 @@ def read(
     user, item, value, timestamp : str or int
         Columns by name, or by number from 1; in text files a number is never a name. Without
         `value` each row counts 1. Times are seconds since 1970 or ISO dates (UTC, or with an offset
-        such as ``+02:00``).
+        such as ``+02:00``). Paths lead into objects: ``"item.product_id"``; into arrays, with a row
+        for each element: ``"products[].product_id"``; to the element with a key:
+        ``"params[key=page].value"``. ``user="line"`` makes a user of each row with several items.
+    event : str or int, optional
+        The column of events: a row counts the weight of its event, times its `value` if given.
+    weights : mapping or str, optional
+        The weight of each event: ``{"view": 1, "cart": 3}`` or ``"view=1,cart=3"``. ``other`` is
+        that of all events not listed, which are errors without it. 0 drops rows, counted.
+    at_least : float, optional
+        The least `value` that is a like: from it on, a row counts 1.
+    below : {"drop", "dislike"}, optional
+        Rows below `at_least`: dropped (the default), or counted -1.
+    items_separator : str, optional
+        What stands between several items of a cell, such as ``","``: a row is made for each.
+    layout : {"table", "lines", "netflix"}, optional
+        Of a text file: a table; a line per user with a varying number of fields, the user and then
+        items; or Netflix's blocks, found by their form if this is None.
     items : path or frame, optional
         A table of the items; options that begin with ``items_`` are for its dialect.
     item_id : str or int, optional
@@ -92,7 +117,7 @@ def read(
     duplicates : {"drop", "keep", "error"}
         A row equal to an earlier one in every column of the file.
     repeats : {"sum", "count", "once", "max", "error"}, optional
-        Rows of one (user, item) pair; default "sum" with `value`, else "count".
+        Rows of one (user, item) pair; default "sum" with `value` or `event`, else "count".
     missing_id : {"error", "drop"}
         A row whose user or item is empty or blank.
     negative : {"error", "net", "dislike"}
@@ -141,13 +166,14 @@ def read(
     interactions    2 (100.000 % filled)
     >>> folder.cleanup()
     """
-    user, item, value, timestamp, item_id, item_name, item_image, item_link = (
+    user, item, value, timestamp, event, item_id, item_name, item_image, item_link = (
         column_of(name, given)
         for name, given in {
             "user": user,
             "item": item,
             "value": value,
             "timestamp": timestamp,
+            "event": event,
             "item_id": item_id,
             "item_name": item_name,
             "item_image": item_image,
@@ -158,11 +184,15 @@ def read(
     with_values = value is not None or is_matrix
     rules = Rules(
         duplicates=duplicates,
-        repeats=repeats or ("sum" if with_values else "count"),
+        repeats=repeats or ("sum" if with_values or event is not None else "count"),
         missing_id=missing_id,
         negative=negative,
         on_error=on_error,
+        weights=weights_of(event, weights),
+        at_least=checked_mark(at_least, has_value=with_values),
+        below=below,
     )
+    separator = checked_layout(layout, items_separator)
     fixed = FixedDialect.of(delimiter, quote, escape, header)
     items_fixed = FixedDialect.of(
         items_delimiter, items_quote, items_escape, items_header, "items_"
@@ -173,10 +203,15 @@ def read(
         raise SettingError("on_error='reject' and rejects='file' go together.")
     if rejects is not None:
         refuse_overwriting(rejects, source, items)
-    if is_matrix and not (user is item is value is timestamp is None):
+    if is_matrix and not (
+        user is item is value is timestamp is event is separator is layout is None
+    ):
         raise SettingError(
-            "A matrix has no columns: user=, item=, value= and timestamp= do not apply."
+            "A matrix has no columns: user=, item=, value=, timestamp=, event=, items_separator= "
+            "and layout= do not apply."
         )
+    if layout in TEXT_LAYOUTS:
+        user, item = user or "user", item or "item"
     wanted = item_table.ItemTexts(item_name, item_image, item_link)
     with _reported(observer), workspace(threads) as (connection, scratch):
         table = None
@@ -198,7 +233,7 @@ def read(
                     "A matrix has no columns for names: pass items=, or '{id}' texts."
                 )
             interactions, loaded, counts, pairs, dropped = read_matrix(source, rules)
-            fields = _report(loaded, counts, rules, pairs, dropped)
+            fields = counted(loaded, counts, rules, pairs, dropped)
             result = _with_catalogue(connection, interactions, fields, wanted, None, table, item_id)
         else:
             if user is None or item is None:
@@ -206,7 +241,7 @@ def read(
                     "user= and item= are needed: the columns that hold the ids, such as "
                     'read(source, user="user", item="item").'
                 )
-            roles = Roles(user=user, item=item, value=value, timestamp=timestamp)
+            roles = Roles(user=user, item=item, value=value, timestamp=timestamp, event=event)
             loaded = load(
                 connection,
                 scratch,
@@ -214,10 +249,19 @@ def read(
                 source,
                 fixed,
                 ids=[user, item],
-                scalars=[value, timestamp, *(() if table else wanted.columns().values())],
+                scalars=[value, timestamp, event, *(() if table else wanted.columns().values())],
+                reject=on_error == "reject",
+                layout=layout,
+            )
+            arranged = arrange(
+                connection,
+                loaded,
+                roles,
+                wanted.columns(),
+                separator=separator,
                 reject=on_error == "reject",
             )
-            result = _from_rows(connection, loaded, roles, rules, wanted, table, item_id)
+            result = _from_rows(connection, arranged, roles, rules, wanted, table, item_id)
             if rejects is not None:
                 write_rejects(rejects, loaded, table)
     for warning in result[1].warnings:
@@ -243,13 +287,14 @@ def _key(item_id: Ref | None, item: Ref | None) -> Ref:
 
 def _from_rows(
     connection: duckdb.DuckDBPyConnection,
-    loaded: SourceTable,
+    arranged: tuple[SourceTable, RowCounts],
     roles: Roles,
     rules: Rules,
     wanted: item_table.ItemTexts,
     table: SourceTable | None,
     item_id: Ref | None,
 ) -> tuple[Interactions, ReadReport]:
+    loaded, rows = arranged
     if table is None:
         for role, ref in wanted.columns().items():
             place_of(loaded, ref, f"item_{role}")
@@ -270,16 +315,16 @@ def _from_rows(
         rule=rules.repeats,
     )
     if rules.repeats == "error" and pairs.merged:
-        raise _repeated(loaded, facts, pairs, users, items)
+        raise repeated(loaded, facts, pairs, users, items)
     interactions, dropped = assembled(pairs, users, items, rules.negative, loaded.name)
-    interactions, kept = _without_empty(interactions, loaded, counts)
+    interactions, kept = without_empty(interactions, loaded, counts.reasons())
     codes = np.full(len(items), -1, dtype=np.int64)
     codes[kept] = np.arange(len(kept))
     seen = item_table.ItemRows(facts["row"].astype(np.int64), codes[facts["item"]])
     return _with_catalogue(
         connection,
         interactions,
-        _report(loaded, counts, rules, pairs, dropped),
+        counted(loaded, counts, rules, pairs, dropped) | rows.fields(),
         wanted,
         (loaded, seen),
         table,
@@ -295,61 +340,6 @@ def _vocabulary(connection: duckdb.DuckDBPyConnection, side: str) -> Vocabulary:
     )
     ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
     return Vocabulary(StringArray.pack(ids.tolist()), kind=side)
-
-
-def _repeated(
-    loaded: SourceTable, facts: Any, pairs: Pairs, users: Vocabulary, items: Vocabulary
-) -> DataError:
-    is_first = np.zeros(len(facts["row"]), dtype=bool)
-    is_first[pairs.first] = True
-    again = int(np.flatnonzero(~is_first)[0])
-    user, item = users.id_of(int(facts["user"][again])), items.id_of(int(facts["item"][again]))
-    return DataError(
-        f"{where(loaded, int(facts['row'][again]))}: user {user!r} and item {item!r} occur "
-        f"together before; {pairs.repeated:,} pairs are repeated. Pass repeats='sum', 'count', "
-        "'once' or 'max'."
-    )
-
-
-def _without_empty(
-    interactions: Interactions, loaded: SourceTable, counts: DroppedRows
-) -> tuple[Interactions, Any]:
-    """Drop users and items without pairs left; also return the items kept."""
-    if not interactions.n_interactions:
-        raise DataError(
-            f"{loaded.name}: none of the {loaded.rows:,} rows is an interaction "
-            f"({counts.missing:,} lack an id, {counts.zeros:,} have the value 0, the sums of the "
-            "others are not positive)."
-        )
-    users = np.flatnonzero(interactions.user_counts)
-    items = np.flatnonzero(interactions.item_counts)
-    if len(users) < interactions.n_users or len(items) < interactions.n_items:
-        interactions = interactions.subset(users, items)
-    return interactions, items
-
-
-def _report(
-    loaded: SourceTable, counts: DroppedRows, rules: Rules, pairs: Pairs, dropped: int
-) -> dict[str, Any]:
-    """Return the fields of the report that do not depend on the catalogue."""
-    return {
-        "source": loaded.name,
-        "format": loaded.format,
-        "dialect": loaded.dialect,
-        "rows": loaded.rows,
-        "blank": loaded.blank,
-        "rejected": len(loaded.rejected),
-        "duplicates": counts.duplicates,
-        "duplicates_rule": rules.duplicates,
-        "missing": counts.missing,
-        "zeros": counts.zeros,
-        "negatives": counts.negatives,
-        "negative_rule": rules.negative,
-        "netted": dropped,
-        "repeated": pairs.repeated,
-        "merged": pairs.merged,
-        "repeats_rule": rules.repeats,
-    }
 
 
 def _with_catalogue(

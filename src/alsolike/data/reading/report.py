@@ -1,13 +1,18 @@
 """Reports what reading found, dropped and merged."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from alsolike.data.reading.cleaning.aggregate import Pairs
+from alsolike.data.reading.cleaning.events import EventCount
+from alsolike.data.reading.cleaning.rows import DroppedRows, Rules
 from alsolike.data.reading.cleaning.time_units import shown
 from alsolike.data.reading.delimited.dialect import Dialect
+from alsolike.data.reading.source_table import SourceTable
 from alsolike.tables import wrapped
 
 # Facts that `brief` prints in one line; warnings are printed apart.
-_IN_ONE = ("source", "rows", "users", "items", "interactions", "warning")
+_IN_ONE = ("source", "rows", "users", "items", "interactions", "note", "warning")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +29,19 @@ class ReadReport:
         Of the likes and of the item table, where they are delimited text.
     rows, blank, rejected : int
         Rows accepted, blank lines, lines set aside.
+    elements, without_items : int or None, int
+        Of rows with several items: the rows made of them, one for each item, and the rows without
+        any; None if each row was taken as it is.
+    empty_items, trimmed_items : int
+        Items of such rows without text, skipped; with blanks around them, which were cut off.
+    events : tuple of EventCount
+        Rows per event, duplicates included, and their weights.
+    at_least : float or None
+        The least rating that was taken as a like.
+    liked, below : int
+        Rows at or above it, which count 1, and below it.
+    below_rule : str
+        What became of those below: "drop", "dislike".
     duplicates : int
         Rows equal to an earlier one in every column.
     duplicates_rule : str
@@ -55,6 +73,8 @@ class ReadReport:
         What came of it.
     first_time, last_time : float or None
         The range of the times, seconds since 1970, where there are times.
+    notes : tuple of str
+        What was done as asked, but might be meant otherwise.
     warnings : tuple of str
         What was guessed and might be meant otherwise, with the way out.
     """
@@ -66,6 +86,15 @@ class ReadReport:
     rows: int = 0
     blank: int = 0
     rejected: int = 0
+    elements: int | None = None
+    without_items: int = 0
+    empty_items: int = 0
+    trimmed_items: int = 0
+    events: tuple[EventCount, ...] = ()
+    at_least: float | None = None
+    liked: int = 0
+    below: int = 0
+    below_rule: str = "drop"
     duplicates: int = 0
     duplicates_rule: str = "drop"
     missing: int = 0
@@ -88,6 +117,7 @@ class ReadReport:
     interactions: int = 0
     first_time: float | None = None
     last_time: float | None = None
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -116,8 +146,17 @@ class ReadReport:
         kept = "kept" if self.duplicates_rule == "keep" else "dropped"
         facts += _unless_zero("blank lines", self.blank, "skipped")
         facts += _unless_zero("malformed lines", self.rejected, "rejected")
+        facts += self._of_items()
         facts.append(("duplicate rows", f"{self.duplicates:,} {kept} (equal in every column)"))
         facts += _unless_zero("rows without a user or an item", self.missing, "dropped")
+        if self.events:
+            facts.append(("events", _events(self.events)))
+        if self.at_least is not None:
+            outcome = "kept as dislikes" if self.below_rule == "dislike" else "dropped"
+            facts.append(
+                (f"ratings of {self.at_least:g} or more", f"{self.liked:,} (each counts 1)")
+            )
+            facts.append((f"ratings below {self.at_least:g}", f"{self.below:,} {outcome}"))
         facts += _unless_zero("rows with the value 0", self.zeros, "dropped")
         outcomes = {"net": "netted per pair", "dislike": "kept as dislikes"}
         facts += _unless_zero(
@@ -150,8 +189,19 @@ class ReadReport:
         ]
         if self.first_time is not None and self.last_time is not None:
             facts.append(("times", f"{shown(self.first_time)} to {shown(self.last_time)} (UTC)"))
+        facts += [("note", note) for note in self.notes]
         facts += [("warning", warning) for warning in self.warnings]
         return facts
+
+    def _of_items(self) -> list[tuple[str, str]]:
+        if self.elements is None:
+            return []
+        return [
+            ("items within rows", f"{self.elements:,}"),
+            *_unless_zero("rows without an item", self.without_items, "dropped"),
+            *_unless_zero("empty items", self.empty_items, "skipped"),
+            *_unless_zero("items with blanks around them", self.trimmed_items, "trimmed"),
+        ]
 
     def brief(self, width: int) -> str:
         """Return counts and dialect, without the reasons for the dialect."""
@@ -170,6 +220,7 @@ class ReadReport:
             *filter(None, ["; ".join(counts)]),
             f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions, "
             f"{100 * self.density:.3f} % filled",
+            *(f"note: {note}" for note in self.notes),
         ]
         return "\n".join(wrapped(line, width, indent=2) for line in facts)
 
@@ -183,5 +234,45 @@ def _dialect(dialect: Dialect) -> str:
     return f"{dialect} ({dialect.reason})" if dialect.reason else str(dialect)
 
 
+def _events(events: tuple[EventCount, ...]) -> str:
+    weighed = [one for one in events if one.weight]
+    dropped = [one for one in events if not one.weight]
+    parts = [", ".join(f"{one.event or 'none'} {one.rows:,} x {one.weight:g}" for one in weighed)]
+    if dropped:
+        named = ", ".join(f"{one.event or 'none'} {one.rows:,}" for one in dropped)
+        parts.append(f"{sum(one.rows for one in dropped):,} of weight 0 dropped ({named})")
+    return "; ".join(filter(None, parts))
+
+
 def _unless_zero(label: str, count: int, outcome: str) -> list[tuple[str, str]]:
     return [(label, f"{count:,} {outcome}")] if count else []
+
+
+def counted(
+    loaded: SourceTable, counts: DroppedRows, rules: Rules, pairs: Pairs, dropped: int
+) -> dict[str, Any]:
+    """Return the fields of the report that depend neither on the layout nor on the catalogue."""
+    return {
+        "source": loaded.name,
+        "format": loaded.format,
+        "dialect": loaded.dialect,
+        "rows": loaded.source.rows,
+        "blank": loaded.blank,
+        "rejected": len(loaded.rejected),
+        "events": counts.events,
+        "at_least": rules.at_least,
+        "liked": counts.marks.kept,
+        "below": counts.marks.below,
+        "below_rule": rules.below or "drop",
+        "notes": counts.notes,
+        "duplicates": counts.duplicates,
+        "duplicates_rule": rules.duplicates,
+        "missing": counts.missing,
+        "zeros": counts.zeros,
+        "negatives": counts.negatives,
+        "negative_rule": rules.negative,
+        "netted": dropped,
+        "repeated": pairs.repeated,
+        "merged": pairs.merged,
+        "repeats_rule": rules.repeats,
+    }

@@ -9,8 +9,10 @@ from typing import Any
 
 import duckdb
 
+from alsolike.data.reading.delimited.blocks import is_blocks, load_blocks
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
+from alsolike.data.reading.delimited.ragged import load_lines
 from alsolike.data.reading.files.folders import pattern_of
 from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, open_text
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
@@ -31,6 +33,8 @@ from alsolike.usage_hints import did_you_mean
 
 Ref = str | int
 
+# Of the layouts that `load` knows, those of text files alone.
+TEXT_LAYOUTS = ("lines", "netflix")
 _TEXT_TYPES = ("VARCHAR", "UUID", "ENUM")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _WHOLE_TYPES = (*_WHOLE, *(f"U{name}" for name in _WHOLE))
@@ -100,20 +104,32 @@ def load(
     ids: Sequence[Ref | None],
     scalars: Sequence[Ref | None] = (),
     reject: bool = False,
+    layout: str | None = None,
 ) -> SourceTable:
     """Load all columns and rows of `source` into the DuckDB table `table`.
 
     `source` is a text, Parquet or JSON-lines file, or a pandas, Polars or PyArrow table; `fixed`
     holds fixed parts of the dialect. `ids` and `scalars` are the columns in use. `reject` collects
-    malformed lines; else they raise DataError.
+    malformed lines; else they raise DataError. `layout` is that of a text file: "lines" for a user
+    a line, "netflix" for blocks of items, "table" for neither; None finds blocks by their form.
     """
     if not isinstance(source, (str, os.PathLike)):
+        if layout in TEXT_LAYOUTS:
+            raise SettingError(f"layout={layout!r} is that of a text file, and a frame is none.")
         return _load_frame(connection, table, source)
     path = existing(source)
     kind = kind_of(path)
     if kind == "parquet":
+        if layout in TEXT_LAYOUTS:
+            raise SettingError(f"{path}: layout={layout!r} is that of text, not of Parquet.")
         return _load_parquet(connection, table, path)
     file = open_text(path, scratch)
+    if layout == "lines":
+        with_user = ids[0] != "line"
+        return load_lines(connection, table, file, fixed, with_user=with_user, reject=reject)
+    if layout == "netflix" or (layout is None and is_blocks(file.survey.head)):
+        asked = layout is not None
+        return load_blocks(connection, table, file, asked=asked, reject=reject)
     if kind == "json" or (fixed.delimiter is None and is_json(file.survey.head)):
         return load_json_lines(connection, table, file, ids, scalars, reject=reject)
     wanted = [ref for ref in (*ids, *scalars) if ref is not None]
@@ -193,7 +209,7 @@ def id_text(
     if odd is not None:
         raise DataError(
             f"{where(loaded, odd.row)}, column {label_of(loaded, place)}: {role} ids are text or "
-            f"whole numbers{_misfit(odd)}"
+            f"whole numbers{_misfit(loaded, place, odd)}"
         )
     return text
 
@@ -204,12 +220,17 @@ def float_kind(loaded: SourceTable, place: int) -> str:
     return loaded.narrow.get(place, default)
 
 
-def _misfit(odd: OddCell) -> str:
+def _misfit(loaded: SourceTable, place: int, odd: OddCell) -> str:
     """Return why a cell is not an id, and the way out."""
     limit = CERTAIN_BELOW.get("float64" if odd.kind == "float" else odd.kind)
     if limit is None or not float(odd.shown).is_integer():
         way_out = _WAYS.get(odd.kind, "Turn the column into text first")
-        return f", found {odd.shown[:80]} of type {odd.kind}. {way_out}."
+        name = label_of(loaded, place).strip("'")
+        if odd.kind in ("list", "tuple", "ndarray") or odd.kind.endswith("]"):
+            way_out = f"Each of its elements is '{name}[]', or a field of it '{name}[].NAME'"
+        elif odd.kind == "dict" or odd.kind.startswith("STRUCT"):
+            way_out = f"A field of it is '{name}.NAME'"
+        return f", found {odd.shown[:80]} of type {odd.kind[:80]}. {way_out}."
     return (
         f"; those of {odd.kind} are certain below 2^{limit.bit_length() - 1} = {limit:,} only, "
         f"found {float(odd.shown):.0f}, which may have lost digits. Turn the column into text or "

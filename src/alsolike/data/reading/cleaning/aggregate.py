@@ -1,12 +1,14 @@
 """Merges repeated (user, item) pairs, and makes `Interactions` of them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.reading.source_table import SourceTable, where
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 
@@ -107,3 +109,37 @@ def assembled(
     matrix = sp.csr_array((values, pairs.items[kept], indptr), shape=(len(users), len(items)))
     times = None if pairs.timestamps is None else pairs.timestamps[kept]
     return Interactions(canonical(matrix), users, items, times), int(np.count_nonzero(~kept))
+
+
+def repeated(
+    loaded: SourceTable, facts: Any, pairs: Pairs, users: Vocabulary, items: Vocabulary
+) -> DataError:
+    """Return the error for a pair that must not be repeated."""
+    is_first = np.zeros(len(facts["row"]), dtype=bool)
+    is_first[pairs.first] = True
+    again = int(np.flatnonzero(~is_first)[0])
+    user, item = users.id_of(int(facts["user"][again])), items.id_of(int(facts["item"][again]))
+    return DataError(
+        f"{where(loaded, int(facts['row'][again]))}: user {user!r} and item {item!r} occur "
+        f"together before; {pairs.repeated:,} pairs are repeated. Pass repeats='sum', 'count', "
+        "'once' or 'max'."
+    )
+
+
+def without_empty(
+    interactions: Interactions, loaded: SourceTable, reasons: str
+) -> tuple[Interactions, Codes]:
+    """Drop users and items without pairs left; also return the items kept.
+
+    Raises DataError if none is left, for the `reasons` why rows were dropped.
+    """
+    if not interactions.n_interactions:
+        raise DataError(
+            f"{loaded.name}: none of the {loaded.rows:,} rows is an interaction ({reasons}, the "
+            "sums of the others are not positive)."
+        )
+    users = np.flatnonzero(interactions.user_counts)
+    items = np.flatnonzero(interactions.item_counts)
+    if len(users) < interactions.n_users or len(items) < interactions.n_items:
+        interactions = interactions.subset(users, items)
+    return interactions, items

@@ -33,6 +33,7 @@ def load_delimited(
     """Read `file` into `table`; detect its dialect. Raises DataError if none fits."""
     if file.survey.not_utf8 and not reject:
         raise DataError(_not_utf8(file))
+    wanted = _columns_of(file, wanted)
     names, least = _asked_for(wanted)
     if fixed.quote is None:
         _refuse_quoted_lines(file)
@@ -218,6 +219,21 @@ def _asked_for(wanted: Sequence[str | int]) -> tuple[list[str], int]:
     """Return the column names in use, and the highest column number in use, at least 2."""
     named = [ref for ref in wanted if isinstance(ref, str) and not _is_place(ref)]
     return named, max([2, *(int(ref) for ref in wanted if _is_place(ref))])
+
+
+def _columns_of(file: TextFile, wanted: Sequence[str | int]) -> list[str | int]:
+    """Return the columns in use: of a path such as ``item.id``, the one that it begins with.
+
+    A reference that the beginning of the file has as it is, is a name; so the row number
+    (``line``) is left out where no column is called so.
+    """
+    columns: list[str | int] = []
+    for ref in wanted:
+        if isinstance(ref, int) or ref in file.survey.head:
+            columns.append(ref)
+        elif ref != "line":
+            columns.append(re.split(r"[.\[]", ref, maxsplit=1)[0] or ref)
+    return columns
 
 
 def _is_place(ref: object) -> bool:
