@@ -182,7 +182,12 @@ CASES = {
     ),
     "key missing": ("l.jsonl", J + b'{"user":3,"value":1}\n', {}, ["line 2", "'item'", "empty"]),
     "key nowhere": ("l.jsonl", b'{"usr":3,"item":1}\n', {}, ["'user'", "'usr'"]),
-    "nested value": ("l.jsonl", J + b'{"user":3,"item":"y","value":[1]}\n', {}, ["line 2", "holds an array"]),
+    "nested value": (
+        "l.jsonl",
+        J + b'{"user":3,"item":"y","value":[1]}\n',
+        {},
+        ["line 2", "holds an array"],
+    ),
     "nested id": ("l.jsonl", b'{"user":{"a":1},"item":"y","value":1}\n', {}, ["line 1", "an id"]),
     "broken line": ("l.jsonl", J + b'{"user":3,"item":\n', {}, ["line 2", "not JSON"]),
     "no object": ("l.jsonl", J + b"[1]\n", {}, ["line 2", "object expected"]),

@@ -15,6 +15,7 @@ from alsolike.data.reading.source_table import Reject, SourceTable
 from alsolike.errors import DataError
 
 _BATCH = 1 << 16
+_MARK = re.compile(r"[.\[]")  # after the column that a path begins with
 _MOST_KEYS = 1000
 # An object over several lines, or a list of objects.
 _OBJECT = re.compile(r'\{\s*\n\s*"[^"\n]*"\s*:')
@@ -123,13 +124,13 @@ def load_json_lines(
     rows: list[dict[str, str | None]] = []
     lines: list[int] = []
     rejected: list[Reject] = []
-    blank = 0
+    blank, roots = 0, _roots([*ids, *scalars])
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (c0 VARCHAR)")
     for number, line in enumerate(file.lines(), start=1):
         if not line.strip():
             blank += 1
             continue
-        found, problem = _parsed(line, ids, scalars)
+        found, problem = _parsed(line, ids, scalars, roots)
         if problem and not reject:
             shown = line.strip()[:80].encode("utf-8", "backslashreplace").decode()
             raise DataError(
@@ -169,7 +170,10 @@ def load_json_lines(
 
 
 def _parsed(
-    line: str, ids: Sequence[str | int | None], scalars: Sequence[str | int | None]
+    line: str,
+    ids: Sequence[str | int | None],
+    scalars: Sequence[str | int | None],
+    roots: set[str],
 ) -> tuple[dict[str, str | None] | None, str]:
     try:
         line.encode("utf-8")
@@ -181,7 +185,7 @@ def _parsed(
     if not isinstance(pairs, dict):
         return None, "a JSON object expected"
     try:
-        row = {key: _text(value) for key, value in pairs.items()}
+        row = {key: _text(value, key in roots) for key, value in pairs.items()}
     except RecursionError as error:
         return None, f"not JSON that can be read ({error})"
     return row, _misfit(line, pairs, row, ids, scalars)
@@ -273,16 +277,25 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _text(value: Any) -> str | None:
+def _text(value: Any, is_root: bool = False) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _Nested(_json(value))
+    return _Nested(
+        _json(value) if is_root else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    )
+
+
+def _roots(refs: Sequence[str | int | None]) -> set[str]:
+    """Return the keys with which paths among the columns in use may begin."""
+    return {
+        ref[: mark.start()] for ref in refs if isinstance(ref, str) for mark in _MARK.finditer(ref)
+    }
 
 
 def _json(value: Any) -> str:
-    """Write a value of `parsed_json` as JSON, with numbers as their original text."""
+    """Write a value of `parsed_json` as JSON, with numbers as they were, for paths to follow."""
     if isinstance(value, (_Whole, _Fraction)):
         return str(value)
     if isinstance(value, dict):

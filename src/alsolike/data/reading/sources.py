@@ -125,8 +125,8 @@ def load(
         return _load_parquet(connection, table, path)
     file = open_text(path, scratch)
     if layout == "lines":
-        with_user = ids[0] != "line"
-        return load_lines(connection, table, file, fixed, with_user=with_user, reject=reject)
+        wanted = [ref for ref in (*ids, *scalars) if ref is not None]
+        return load_lines(connection, table, file, fixed, wanted, reject=reject)
     if layout == "netflix" or (layout is None and is_blocks(file.survey.head)):
         asked = layout is not None
         return load_blocks(connection, table, file, asked=asked, reject=reject)

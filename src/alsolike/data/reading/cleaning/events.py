@@ -128,7 +128,7 @@ def weigh(
         if name not in events:
             loaded.warnings.append(
                 f"column {label}: no row has the event {name!r}, which weights= lists."
-                f"{did_you_mean(name, sorted(events)[:1000])} The events are {listed}."
+                f"{did_you_mean(name, sorted(events - {*weights.known}))} The events are {listed}."
             )
     weight = weights.expression(f"coalesce({column}, '')")
     connection.execute(

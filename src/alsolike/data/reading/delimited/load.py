@@ -12,6 +12,7 @@ from alsolike.data.reading.delimited.detection import choose
 from alsolike.data.reading.delimited.dialect import Dialect, FixedDialect, candidates
 from alsolike.data.reading.delimited.header import first_row
 from alsolike.data.reading.delimited.preamble import lines_before
+from alsolike.data.reading.delimited.ragged import way_of_lines
 from alsolike.data.reading.files.text_files import QUOTES, TextFile
 from alsolike.data.reading.source_table import SourceTable, shortened
 from alsolike.errors import DataError
@@ -48,12 +49,15 @@ def load_delimited(
             if before
             else f"{file.name}, line 1: at least 2 columns expected, but no delimiter was found "
             f"in {shortened(first[0] if first else '')!r}. Pass {fixed.prefix}delimiter=."
+            f"{way_of_lines(file)}"
         )
     try:
         attempt = choose(connection, table, file, tried, fixed, reject=reject)
     except DataError as error:
         before = lines_before(file, fixed, names, least)
         if before is None:
+            if way_out := way_of_lines(file):
+                raise DataError(f"{error}{way_out}") from error
             raise
         if before.sure:
             raise DataError(f"{file.name}, {before.text}") from error

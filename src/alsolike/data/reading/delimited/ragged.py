@@ -19,7 +19,9 @@ from alsolike.errors import DataError, SettingError
 
 BETWEEN = "\0"
 _BATCH = 1 << 16
-_DELIMITERS = ("\t", ";", "|", ",", " ")
+_FEW_WIDTHS = 3  # numbers of fields; a table with a broken line has two
+_DELIMITERS = ("\t", ";", "|", ",")
+_SAMPLE = 200
 
 
 def load_lines(
@@ -27,17 +29,21 @@ def load_lines(
     table: str,
     file: TextFile,
     fixed: FixedDialect,
+    wanted: Sequence[str | int],
     *,
-    with_user: bool,
     reject: bool,
 ) -> SourceTable:
-    """Read `file` into `table`: the columns user (the first field, if `with_user`) and item.
+    """Read `file` into `table`: the columns user (the first field) and item, or item alone.
 
-    The delimiter is the first of tab, ``;``, ``|``, comma and blank that the first line has, unless
-    it is fixed; a run of blanks is one. A field in quotes ends on its line. Raises DataError for a
-    line with a quote left open or bytes that are not UTF-8, unless `reject`.
+    `wanted` are the columns in use, that of users first; if it is "line", each line is a user and
+    all its fields are items. Unless it is fixed, the delimiter is that of tab, ``;``, ``|`` and
+    comma which the most of the first lines have, or else a run of blanks. A field in quotes ends on
+    its line. Raises DataError for a line with a quote left open or bytes that are not UTF-8, unless
+    `reject`; SettingError for other columns.
     """
     dialect = _dialect(file, fixed)
+    with_user = wanted[0] != "line"
+    _refuse_other_columns(wanted, ["user", "item"] if with_user else ["line", "item"])
     width = 1 + with_user
     columns = ", ".join(f"c{place} VARCHAR" for place in range(width))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
@@ -88,16 +94,45 @@ def load_lines(
     )
 
 
+def found_delimiter(file: TextFile) -> str:
+    """Return the delimiter that the most of the first lines have, or else a blank."""
+    lines = file.survey.head.splitlines()[:_SAMPLE]
+    counts = [sum(mark in line for line in lines) for mark in _DELIMITERS]
+    return _DELIMITERS[counts.index(max(counts))] if any(counts) else " "
+
+
+def way_of_lines(file: TextFile) -> str:
+    """Return the way out if the first lines differ in their number of fields, as baskets do."""
+    mark = found_delimiter(file)
+    lines = file.survey.head.splitlines()[:_SAMPLE]
+    widths = {len(line.split(mark if mark != " " else None)) for line in lines[:-1] or lines}
+    if len(widths) < _FEW_WIDTHS:
+        return ""
+    return (
+        " If each line is a user and then items, pass layout='lines'; if it is a basket of items "
+        "alone, also user='line'."
+    )
+
+
+def _refuse_other_columns(wanted: Sequence[str | int], names: Sequence[str]) -> None:
+    known = {*names, *(str(at) for at in range(1, 1 + len(names)))}
+    for ref in wanted:
+        if str(ref) not in known:
+            raise SettingError(
+                f"{ref!r} is no column: with layout='lines' there are only user, the first field "
+                "of a line, and item, its other fields; with user='line' each line is a user and "
+                "all of its fields are items."
+            )
+
+
 def _dialect(file: TextFile, fixed: FixedDialect) -> Dialect:
     if fixed.escape:
         raise SettingError("escape= does not apply to layout='lines'.")
-    first = next(iter(file.survey.head.strip("\r\n").splitlines()), "")
-    found = next((mark for mark in _DELIMITERS if mark in first), _DELIMITERS[-1])
-    delimiter = found if fixed.delimiter is None else fixed.delimiter
+    delimiter = found_delimiter(file) if fixed.delimiter is None else fixed.delimiter
     quote = fixed.quote
     if quote is None:
         quote = "" if delimiter.isspace() else '"'
-    reason = "" if fixed.delimiter else "the delimiter is that of the first line"
+    reason = "" if fixed.delimiter else "the delimiter of most of the first lines"
     return Dialect(delimiter, quote, quote, bool(fixed.header), reason)
 
 

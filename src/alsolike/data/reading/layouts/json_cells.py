@@ -1,5 +1,7 @@
 """Extracts cells from columns of JSON text by paths, with a row for each element of an array."""
 
+import ast
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,12 +123,22 @@ def _value(text: str | None, loaded: SourceTable, root: int) -> Any:
     if not text or not text.strip():
         return None
     value, problem = parsed_json(text)
+    if problem and text.lstrip().startswith(("[", "{")):
+        value, problem = _of_python(text, problem)
     if problem or not isinstance(value, (dict, list)):
         found = f"found {shortened(text)!r}" + (f", which is {problem}" if problem else "")
         raise _MisfitError(
             f"column {label_of(loaded, root)}: a JSON object or array expected, {found}"
         )
     return value
+
+
+def _of_python(text: str, problem: str) -> tuple[Any, str]:
+    """Parse a list or a dict as Python prints it, as in CSV files that pandas wrote."""
+    try:
+        return parsed_json(json.dumps(ast.literal_eval(text.strip())))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None, problem
 
 
 def _rows_of(
