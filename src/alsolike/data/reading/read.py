@@ -257,7 +257,11 @@ def read(
                 connection,
                 loaded,
                 roles,
-                wanted.columns(),
+                {
+                    role: ref
+                    for role, ref in wanted.columns().items()
+                    if table is None or str(ref) not in table.names
+                },
                 separator=separator,
                 reject=on_error == "reject",
             )

@@ -19,7 +19,8 @@ _IN_ONE = ("source", "rows", "users", "items", "interactions", "note", "warning"
 class ReadReport:
     """The counts of one reading. ``str()`` gives lines for people, `facts` pairs for a page.
 
-    For text, ``rows + rejected + blank`` are the records after the header.
+    For text, ``rows + rejected + blank`` are the records after the header; where rows hold several
+    items, `rejected` also counts items that were set aside.
 
     Parameters
     ----------

@@ -84,7 +84,7 @@ def weights_of(event: object, weights: Mapping[str, float] | str | None) -> Even
     if event is None:
         raise SettingError(
             "weights= needs event=, the column that names the event of each row, such as "
-            f"event='action', {_EXAMPLE}."
+            f"event='action' with {_EXAMPLE}."
         )
     return EventWeights.of(weights)
 
@@ -166,9 +166,10 @@ def hint_of_events(
         return ""
     names = [name for name, _, _ in found if not set(name) & set("=,'\n")][:4]
     example = ",".join(f"{name}=1" for name in names)
+    events = _listed([(name, rows) for name, rows, _ in found])
     return (
-        f" If the column names events ({_listed([(name, rows) for name, rows, _ in found])}), "
-        f"give each a weight of your choice: event={label_of(loaded, place)}, weights={example!r}."
+        f" If the column names events ({events}), give each a weight of your choice: "
+        f"event={label_of(loaded, place)} with weights={example!r}."
     )
 
 

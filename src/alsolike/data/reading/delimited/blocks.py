@@ -1,7 +1,9 @@
 r"""Loads blocks as Netflix has them: a line ``1:`` for an item, then lines ``user,rating,date``."""
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import duckdb
 
@@ -13,7 +15,19 @@ from alsolike.errors import DataError
 _BATCH = 1 << 16
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FORM = re.compile(r"\s*\d+:[ \t]*(?:\r\n|\n|\r)\d+,(?:\d+,)?\d{4}-\d\d-\d\d[ \t]*(?:[\r\n]|$)")
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _COLUMNS = (("user",), ("user", "rating"), ("user", "rating", "date"))
+
+
+class _Line(NamedTuple):
+    """A line: a row if it has `names`, an item, blank, or with a `problem`."""
+
+    number: int
+    raw: str
+    text: str
+    item: str = ""
+    names: tuple[str, ...] = ()
+    problem: str = ""
 
 
 def is_blocks(head: str) -> bool:
@@ -43,35 +57,30 @@ def load_blocks(
     """
     raw = f"{table}_blocks"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {raw} (c0 VARCHAR, c1 VARCHAR)")
-    item: str | None = None
-    names: tuple[str, ...] = ()
     rows: list[list[str]] = []
     rejected: list[Reject] = []
+    names: tuple[str, ...] = ()
     count = blank = 0
-    for number, line in enumerate(file.lines(), start=1):
-        text = line.rstrip()
-        if text.endswith(":") and "," not in text:
-            item, problem = text[:-1], ""
-        elif not text:
-            blank, problem = blank + 1, ""
-        else:
-            names = names or _names(text)
-            problem = _problem(text, item, names)
-            if not problem:
-                rows.append([item or "", text])
-                count += 1
-        if problem and not reject:
+    for line in _lines(file):
+        if line.problem and not reject:
             raise DataError(
-                f"{file.name}, line {number}: {problem}, found {shortened(line)!r}. Fix the line, "
-                "set such lines aside with on_error='reject', rejects='file', or pass "
-                "layout='table' if the file is a table."
+                f"{file.name}, line {line.number}: {line.problem}, found {shortened(line.raw)!r}. "
+                "Fix the line, set such lines aside with on_error='reject', rejects='file', or "
+                "pass layout='table' if the file is a table."
             )
-        if problem:
-            rejected.append(Reject(number, problem, line))
+        if line.problem:
+            rejected.append(Reject(line.number, line.problem, line.raw))
+        elif line.names:
+            names = line.names
+            rows.append([line.item, line.text])
+            count += 1
+        elif not line.text:
+            blank += 1
         if len(rows) == _BATCH:
             insert_rows(connection, raw, rows, 2)
             rows = []
     insert_rows(connection, raw, rows, 2)
+    names = names or _COLUMNS[0]
     parts = [
         f"nullif(split_part(c1, ',', {place + 1}), '') AS c{place}" for place in range(len(names))
     ]
@@ -87,7 +96,7 @@ def load_blocks(
     ]
 
     def locate(wanted: Sequence[int]) -> list[tuple[int, str]]:
-        return _located(file, names, wanted)
+        return _located(file, wanted)
 
     return SourceTable(
         name=file.name,
@@ -111,33 +120,37 @@ def _names(text: str) -> tuple[str, ...]:
     return _COLUMNS[min(len(fields), len(_COLUMNS)) - 1]
 
 
-def _problem(text: str, item: str | None, names: Sequence[str]) -> str:
-    """Return what is wrong with a line within a block, or nothing."""
-    if item is None:
-        return "a line with an item, such as '1:', expected first"
-    if not item.strip():
-        return "the line before has no item before its colon"
-    if text.count(",") != len(names) - 1:
-        return f"an item such as '1:', or {','.join(names)}, expected"
-    if "\udc80" <= max(text) <= "\udcff":
-        return "bytes that are not UTF-8"
-    return ""
+def _lines(file: TextFile) -> Iterator[_Line]:
+    """Yield all lines; rows are as long as the first of them."""
+    check = bool(file.survey.not_utf8)
+    item: str | None = None
+    names: tuple[str, ...] = ()
+    for number, raw in enumerate(file.lines(), start=1):
+        text = raw.rstrip()
+        if check and _NOT_UTF8.search(text):
+            yield _Line(number, raw, text, problem="bytes that are not UTF-8")
+        elif text.endswith(":") and "," not in text:
+            item = text[:-1].strip()
+            yield _Line(number, raw, text, problem="" if item else "an item before ':' expected")
+        elif not text:
+            yield _Line(number, raw, text)
+        elif not item:
+            problem = "an item such as '1:' expected before the rows"
+            yield _Line(number, raw, text, problem=problem)
+        else:
+            names = names or _names(text)
+            is_row = text.count(",") == len(names) - 1
+            problem = "" if is_row else f"an item such as '1:', or {','.join(names)}, expected"
+            yield _Line(number, raw, text, item, names if is_row else (), problem)
 
 
-def _located(file: TextFile, names: Sequence[str], wanted: Sequence[int]) -> list[tuple[int, str]]:
+def _located(file: TextFile, wanted: Sequence[int]) -> list[tuple[int, str]]:
     """Return the line numbers and texts of ascending rows of the table."""
     found: list[tuple[int, str]] = []
-    ahead = iter(wanted)
-    target, row, item = next(ahead, None), 0, None
-    for number, line in enumerate(file.lines(), start=1):
-        text = line.rstrip()
-        if text.endswith(":") and "," not in text:
-            item = text[:-1]
-        elif text and not _problem(text, item, names):
-            if row == target:
-                found.append((number, line))
-                target = next(ahead, None)
-                if target is None:
-                    break
-            row += 1
+    rows = (line for line in _lines(file) if line.names)
+    at = 0
+    for target in wanted:
+        line = next(itertools.islice(rows, target - at, None))
+        found.append((line.number, line.raw))
+        at = target + 1
     return found

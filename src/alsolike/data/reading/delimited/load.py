@@ -49,7 +49,7 @@ def load_delimited(
             if before
             else f"{file.name}, line 1: at least 2 columns expected, but no delimiter was found "
             f"in {shortened(first[0] if first else '')!r}. Pass {fixed.prefix}delimiter=."
-            f"{way_of_lines(file)}"
+            f"{way_of_lines(file, 2)}"
         )
     try:
         attempt = choose(connection, table, file, tried, fixed, reject=reject)

@@ -5,6 +5,7 @@ is a user of its own. The fields of items go into one column with ``\0`` between
 no text file has, to be split later.
 """
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 
@@ -22,6 +23,7 @@ _BATCH = 1 << 16
 _FEW_WIDTHS = 3  # numbers of fields; a table with a broken line has two
 _DELIMITERS = ("\t", ";", "|", ",")
 _SAMPLE = 200
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 def load_lines(
@@ -101,12 +103,14 @@ def found_delimiter(file: TextFile) -> str:
     return _DELIMITERS[counts.index(max(counts))] if any(counts) else " "
 
 
-def way_of_lines(file: TextFile) -> str:
+def way_of_lines(file: TextFile, at_least: int = _FEW_WIDTHS) -> str:
     """Return the way out if the first lines differ in their number of fields, as baskets do."""
-    mark = found_delimiter(file)
-    lines = file.survey.head.splitlines()[:_SAMPLE]
-    widths = {len(line.split(mark if mark != " " else None)) for line in lines[:-1] or lines}
-    if len(widths) < _FEW_WIDTHS:
+    mark, survey = found_delimiter(file), file.survey
+    lines = survey.head.splitlines()
+    if len(survey.head.encode()) + 3 * survey.bom < survey.size:
+        lines = lines[:-1]  # the last may be cut
+    widths = {len(line.split(None if mark == " " else mark)) for line in lines[:_SAMPLE]}
+    if len(widths) < at_least:
         return ""
     return (
         " If each line is a user and then items, pass layout='lines'; if it is a basket of items "
@@ -141,7 +145,7 @@ def _records(file: TextFile, dialect: Dialect) -> Iterator[Record]:
     grammar = Grammar(dialect.delimiter, dialect.quote, dialect.quote)
     check = bool(file.survey.not_utf8)
     for number, line in enumerate(file.lines(), start=1):
-        if check and any("\udc80" <= character <= "\udcff" for character in line):
+        if check and _NOT_UTF8.search(line):
             yield Record(number, None, line, "bytes that are not UTF-8")
         elif not line.strip():
             yield Record(number, [], line)

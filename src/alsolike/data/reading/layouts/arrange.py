@@ -162,7 +162,8 @@ def _columns(
     }
     known = {str(ref) for ref in loaded.names}
     for role, ref in texts.items():
-        if str(ref) in known or resolve(loaded.names, ref) is not None:
+        is_place = str(ref).isdecimal() and 1 <= int(ref) <= len(loaded.names)
+        if is_place or str(ref) in known or resolve(loaded.names, ref) is not None:
             refs[f"item_{role}"] = ref
     columns: list[_Column] = []
     added: dict[str, int] = {}
