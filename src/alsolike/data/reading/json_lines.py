@@ -223,7 +223,8 @@ def cell_of(value: Any, label: str, *, is_id: bool) -> tuple[str | None, str]:
     """
     if isinstance(value, (dict, list)):
         kind, way_out = _inside(value, label)
-        return None, f"{label!r} holds {kind}; {way_out}"
+        wanted = " where an id is expected" if is_id else ""
+        return None, f"{label!r} holds {kind}{wanted}; {way_out}"
     if is_id and isinstance(value, (_Fraction, bool)):
         return None, f"{label!r} must be text or a whole number to be an id"
     text = _text(value)

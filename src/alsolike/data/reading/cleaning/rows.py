@@ -121,7 +121,7 @@ def clean(
 
     Raises DataError for a row that the rules forbid, or a column of the wrong type.
     """
-    _refuse_no_rows(loaded)
+    refuse_no_rows(loaded)
     places = _places(loaded, roles)
     user = id_text(connection, loaded, places["user"], "user")
     item = id_text(connection, loaded, places["item"], "item")
@@ -135,7 +135,7 @@ def clean(
     for role, kind in (("value", "a number"), ("timestamp", "a time")):
         if role in places:
             _refuse_faulty(connection, loaded, places[role], role, kind, rules)
-    _refuse_no_rows(loaded)
+    refuse_no_rows(loaded)
     if "timestamp" in places:
         refuse_odd_times(connection, loaded, places["timestamp"])
     _drop_duplicates(connection, loaded, rules, counts)
@@ -169,7 +169,8 @@ def _one_of(setting: str, given: str, allowed: tuple[str, ...]) -> None:
         )
 
 
-def _refuse_no_rows(loaded: SourceTable) -> None:
+def refuse_no_rows(loaded: SourceTable) -> None:
+    """Raise DataError if no row is left to read."""
     if loaded.rejected and loaded.rows <= 0:
         first = min(loaded.rejected, key=lambda reject: reject.line)
         raise DataError(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import duckdb
 import numpy as np
 
-from alsolike.data.reading.cleaning.rows import Roles
+from alsolike.data.reading.cleaning.rows import Roles, refuse_no_rows
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.ragged import BETWEEN
 from alsolike.data.reading.layouts.json_cells import Extracted, extract
@@ -108,6 +108,7 @@ def arrange(
     paths = [one.path for one in columns if one.path is not None]
     if not paths and separator is None and not is_line:
         return loaded, RowCounts()
+    refuse_no_rows(loaded)
     last = deepest(paths)
     if is_line and last is None and separator is None:
         raise SettingError(
@@ -119,6 +120,7 @@ def arrange(
         if one.is_id and one.path is None and not (one.role == "item" and separator):
             id_text(connection, loaded, one.place, one.role)  # raises for cells that are no ids
     cells = _extracted(connection, loaded, columns, reject=reject)
+    refuse_no_rows(loaded)
     query = StructQuery(connection, loaded.name, _joined(loaded, cells, is_line=is_line))
     if last is not None and cells.of(last) is None:
         query.unnest(last)

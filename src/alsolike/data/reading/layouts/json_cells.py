@@ -38,8 +38,8 @@ class Extracted:
     """
 
     table: str
+    rows: int = 0
     firsts: dict[int, dict[str, OddCell]] = field(default_factory=dict)
-    _rows: int = 0
 
 
 def extract(
@@ -72,13 +72,7 @@ def extract(
                     for root, text in zip(roots, texts, strict=True)
                 }
                 made = list(_rows_of(values, paths, last))
-                ready = [
-                    [
-                        _cell(value, path, is_id)
-                        for value, (path, is_id) in zip(one, paths, strict=True)
-                    ]
-                    for one in made
-                ]
+                ready = [_cells(one, paths) for one in made]
             except _MisfitError as error:
                 if not reject:
                     raise DataError(
@@ -208,11 +202,15 @@ def _kind(value: Any) -> str:
     return repr(str(value)[:80])
 
 
-def _cell(value: Any, path: Path, is_id: bool) -> str | None:
-    text, problem = cell_of(value, path.text, is_id=is_id)
-    if problem:
-        raise _MisfitError(problem)
-    return text or None
+def _cells(values: Sequence[Any], paths: Sequence[tuple[Path, bool]]) -> list[str | None]:
+    """Return the values of one row as text; empty texts become None."""
+    cells: list[str | None] = []
+    for value, (path, is_id) in zip(values, paths, strict=True):
+        text, problem = cell_of(value, path.text, is_id=is_id)
+        if problem:
+            raise _MisfitError(problem)
+        cells.append(text or None)
+    return cells
 
 
 def _note_kinds(
@@ -231,7 +229,7 @@ def _note_kinds(
         if text is not None and text.strip():
             kind = "whole number" if is_whole(values[at]) else "text"
             shown = text if kind == "whole number" else repr(text)
-            firsts.setdefault(kind, OddCell(found._rows + place, shown, kind))
+            firsts.setdefault(kind, OddCell(found.rows + place, shown, kind))
 
 
 def _insert(
@@ -250,7 +248,7 @@ def _insert(
     chosen = ", ".join(["origin", *(f"CAST(p{at} AS VARCHAR)" for at in range(len(cells[0])))])
     connection.execute(f"INSERT INTO {found.table} SELECT {chosen} FROM batch")  # noqa: S608
     connection.unregister("batch")
-    found._rows += len(origins)
+    found.rows += len(origins)
 
 
 def _note_keys(keys: dict[str, None], value: Any, path: Path) -> None:
