@@ -42,6 +42,12 @@ ONLY_PYTHON = {
     "union_by_name": "of DuckDB, within a command",
     "comments": "of NumPy, within a command",
     "sep": "of Excel's first line",
+    "other": "a weight, within --weights",
+    "view": "likewise",
+    "cart": "likewise",
+    "purchase": "likewise",
+    "key": "of an element that a path leads to",
+    "page": "likewise",
 }
 NO_MESSAGES = re.compile(
     r"SELECT |FROM read_|CREATE |NAME=VALUE|<\w|^https?:|\bmode=ro|user=5|max-age"

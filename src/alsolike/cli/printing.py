@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -40,7 +40,10 @@ def on_one_screen() -> bool:
 def as_shown(report: Report) -> Report:
     """Return a report with warnings in the words of the verb; without them if already printed."""
     warnings = () if on_one_screen() else tuple(map(as_typed_now, report.warnings))
-    return replace(report, warnings=warnings)
+    shown: dict[str, Any] = {"warnings": warnings}
+    if hasattr(report, "notes"):
+        shown["notes"] = tuple(map(as_typed_now, report.notes))
+    return replace(report, **shown)
 
 
 def columns() -> int:

@@ -3,6 +3,7 @@
 import decimal
 import enum
 import importlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -190,8 +191,15 @@ def _text(cell: Any) -> str | None:
         return plain_text(cell) or None
     if isinstance(cell, int):
         return int.__repr__(cell)
+    if isinstance(cell, (dict, list, tuple, np.ndarray)):
+        return json.dumps(cell, default=_plain, ensure_ascii=False)
     # Whole numbers, dates and times: their text is what is meant.
     return str(cell) or None
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell within a list or a dict as one that JSON has."""
+    return cell.tolist() if isinstance(cell, (np.ndarray, np.generic)) else str(cell)
 
 
 def _is_id(cell: Any) -> bool:

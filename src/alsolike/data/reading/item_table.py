@@ -62,6 +62,12 @@ class ItemTexts:
         """All columns that are asked for."""
         return [*self.columns().values(), *(self.further or ())]
 
+    def of_likes(self, table: SourceTable | None) -> dict[str, Ref]:
+        """Return the columns that the likes may have, by role; `table` is the item table."""
+        named = self.columns() | {f"columns {ref}": ref for ref in self.further or ()}
+        known = () if table is None else table.names
+        return {role: ref for role, ref in named.items() if str(ref) not in known}
+
     def templates(self) -> dict[str, str]:
         """Return the texts with ``{id}`` by role."""
         return {

@@ -15,6 +15,7 @@ from alsolike.data.reading.source_table import Reject, SourceTable
 from alsolike.errors import DataError
 
 _BATCH = 1 << 16
+_MARK = re.compile(r"[.\[]")  # after the column that a path begins with
 _MOST_KEYS = 1000
 # An object over several lines, or a list of objects.
 _OBJECT = re.compile(r'\{\s*\n\s*"[^"\n]*"\s*:')
@@ -29,6 +30,15 @@ class _Fraction(str):
     """A number with a point or an exponent, as its original text."""
 
     __slots__ = ()
+
+
+class _Whole(str):
+    """A whole number, as its original text, but zero without a sign."""
+
+    __slots__ = ()
+
+    def __new__(cls, digits: str) -> "_Whole":
+        return super().__new__(cls, "0" if digits == "-0" else digits)
 
 
 class _Nested(str):
@@ -115,13 +125,14 @@ def load_json_lines(
     lines: list[int] = []
     rejected: list[Reject] = []
     blank, comments = file.leading_blanks, file.leading_comments
+    roots = _roots([*ids, *scalars])
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (c0 VARCHAR)")
     for number, line in enumerate(file.every_line(), start=file.first):
         if not line.strip() or file.is_comment(line):
             comments += file.is_comment(line)
             blank += not file.is_comment(line)
             continue
-        found, problem = _parsed(line, ids, scalars)
+        found, problem = _parsed(line, ids, scalars, roots)
         if problem and not reject:
             shown = line.strip()[:80].encode("utf-8", "backslashreplace").decode()
             raise DataError(
@@ -166,29 +177,81 @@ def load_json_lines(
 
 
 def _parsed(
-    line: str, ids: Sequence[str | int | None], scalars: Sequence[str | int | None]
+    line: str,
+    ids: Sequence[str | int | None],
+    scalars: Sequence[str | int | None],
+    roots: set[str],
 ) -> tuple[dict[str, str | None] | None, str]:
     try:
         line.encode("utf-8")
-        pairs = json.loads(
-            line,
-            parse_int=str,
+    except UnicodeEncodeError:
+        return None, "bytes that are not UTF-8"
+    pairs, problem = parsed_json(line)
+    if problem:
+        return None, problem
+    if not isinstance(pairs, dict):
+        return None, "a JSON object expected"
+    try:
+        row = {key: _text(value, key in roots) for key, value in pairs.items()}
+    except RecursionError as error:
+        return None, f"not JSON that can be read ({error})"
+    return row, _misfit(line, pairs, row, ids, scalars)
+
+
+def parsed_json(text: str) -> tuple[Any, str]:
+    """Return a JSON text as objects, with numbers as their original text, or a problem.
+
+    Examples
+    --------
+    >>> parsed_json('{"id": 154}'), parsed_json("[1,")
+    (({'id': '154'}, ''), (None, 'not JSON (Expecting value at character 4)'))
+    """
+    try:
+        value = json.loads(
+            text,
+            parse_int=_Whole,
             parse_float=_Fraction,
             parse_constant=_Fraction,
             object_pairs_hook=_object,
         )
-    except UnicodeEncodeError:
-        return None, "bytes that are not UTF-8"
     except _TwiceError as error:
         return None, f"the key {error.args[0]!r} occurs twice"
     except json.JSONDecodeError as error:
         return None, f"not JSON ({error.msg} at character {error.pos + 1})"
     except (ValueError, RecursionError) as error:
         return None, f"not JSON that can be read ({error})"
-    if not isinstance(pairs, dict):
-        return None, "a JSON object expected"
-    row = {key: _text(value) for key, value in pairs.items()}
-    return row, _misfit(line, pairs, row, ids, scalars)
+    return value, ""
+
+
+def cell_of(value: Any, label: str, *, is_id: bool) -> tuple[str | None, str]:
+    """Return a value of `parsed_json` as the text of a cell, or why it cannot be one.
+
+    An object or an array is no cell; an id is text or a whole number.
+    """
+    if isinstance(value, (dict, list)):
+        kind, way_out = _inside(value, label)
+        wanted = " where an id is expected" if is_id else ""
+        return None, f"{label!r} holds {kind}{wanted}; {way_out}"
+    if is_id and isinstance(value, (_Fraction, bool)):
+        return None, f"{label!r} must be text or a whole number to be an id"
+    text = _text(value)
+    return (text, "") if _is_clean(text) else (None, "a NUL character or half a surrogate pair")
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value of `parsed_json` was a whole number."""
+    return isinstance(value, _Whole)
+
+
+def _inside(value: Any, label: str) -> tuple[str, str]:
+    """Return what an object or a list is called, and a path to what is in it."""
+    inner = next(iter(value), None) if isinstance(value, list) else value
+    fields = ", ".join(map(repr, inner)) if isinstance(inner, dict) else ""
+    within = f", with one of its fields: {fields[:200]}" if fields else ""
+    name = ".NAME" if fields else ""
+    if isinstance(value, list):
+        return "an array", f"its elements are {label + '[]' + name!r}{within}"
+    return "an object", f"what is in it is {label + '.NAME'!r}{within}"
 
 
 def _misfit(
@@ -198,12 +261,12 @@ def _misfit(
     ids: Sequence[str | int | None],
     scalars: Sequence[str | int | None],
 ) -> str:
-    for key in ids:
-        if isinstance(pairs.get(str(key)), (_Fraction, bool, dict, list)):
-            return f"{key!r} must be text or a whole number to be an id"
-    for key in scalars:
-        if isinstance(row.get(str(key)), _Nested):
-            return f"{key!r} holds an object or a list"
+    for key in (*ids, *scalars):
+        value = pairs.get(str(key))
+        if isinstance(value, (_Fraction, bool, dict, list)):
+            problem = cell_of(value, str(key), is_id=key in ids)[1]
+            if problem:
+                return problem
     # Escapes can contain characters that no text file may contain.
     if "\\u" in line and not all(map(_is_clean, row.values())):
         return "a NUL character or half a surrogate pair"
@@ -222,12 +285,35 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _text(value: Any) -> str | None:
+def _text(value: Any, is_root: bool = False) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _Nested(json.dumps(value, sort_keys=True, ensure_ascii=False))
+    return _Nested(
+        _json(value) if is_root else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    )
+
+
+def _roots(refs: Sequence[str | int | None]) -> set[str]:
+    """Return the keys with which paths among the columns in use may begin."""
+    return {
+        ref[: mark.start()] for ref in refs if isinstance(ref, str) for mark in _MARK.finditer(ref)
+    }
+
+
+def _json(value: Any) -> str:
+    """Write a value of `parsed_json` as JSON, with numbers as they were, for paths to follow."""
+    if isinstance(value, (_Whole, _Fraction)):
+        return str(value)
+    if isinstance(value, dict):
+        pairs = [
+            f"{json.dumps(key, ensure_ascii=False)}: {_json(value[key])}" for key in sorted(value)
+        ]
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_json, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _is_clean(text: str | None) -> bool:

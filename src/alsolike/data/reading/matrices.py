@@ -6,6 +6,7 @@ import numpy as np
 
 from alsolike.data.interactions import Interactions, check_matrix
 from alsolike.data.reading.cleaning.aggregate import Pairs, assembled, merge
+from alsolike.data.reading.cleaning.ratings import MarkCounts
 from alsolike.data.reading.cleaning.rows import DroppedRows, Rules
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.data.string_array import StringArray
@@ -37,7 +38,7 @@ def read_matrix(
         unit="cell",
     )
     faulty = np.flatnonzero(~np.isfinite(values))
-    negative = np.flatnonzero(values < 0)
+    negative = np.flatnonzero(values < 0) if rules.at_least is None else faulty[:0]
     refused = negative if rules.negative == "error" else negative[:0]
     for places, problem in ((faulty, "a finite value"), (refused, "a value above 0")):
         if len(places):
@@ -48,6 +49,13 @@ def read_matrix(
             )
     live = values != 0
     counts = DroppedRows(zeros=int(np.count_nonzero(~live)), negatives=len(negative))
+    if rules.at_least is not None:
+        is_like = values >= rules.at_least
+        kept, less = np.count_nonzero(live & is_like), np.count_nonzero(live & ~is_like)
+        counts.marks = MarkCounts(int(kept), int(less))
+        if rules.below != "dislike":
+            live &= is_like
+        values = np.where(is_like, 1.0, -1.0)
     users, user_codes = _numbered(cells.shape[0], "user")
     items, item_codes = _numbered(cells.shape[1], "item")
     pairs = merge(

@@ -6,29 +6,24 @@ depend on the number of threads.
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-import duckdb
-import numpy as np
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import item_table
-from alsolike.data.reading.cleaning.aggregate import (
-    Pairs,
-    assembled,
-    merge,
-    repeated,
-    without_empty,
-)
+from alsolike.data.reading.assemble import of_rows, with_catalogue
+from alsolike.data.reading.cleaning.events import weights_of
 from alsolike.data.reading.cleaning.number_form import NumberForm
-from alsolike.data.reading.cleaning.rows import DroppedRows, Roles, Rules, clean, vocabulary_of
+from alsolike.data.reading.cleaning.ratings import checked_mark
+from alsolike.data.reading.cleaning.rows import Roles, Rules
 from alsolike.data.reading.cleaning.time_form import TimeForm
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.files.encodings import checked_encoding
+from alsolike.data.reading.formats.files import TEXT_LAYOUTS
+from alsolike.data.reading.layouts.arrange import arrange, checked_layout
 from alsolike.data.reading.matrices import read_matrix
-from alsolike.data.reading.report import ReadReport
-from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, write_rejects
+from alsolike.data.reading.report import ReadReport, counted
+from alsolike.data.reading.source_table import refuse_overwriting, write_rejects
 from alsolike.data.reading.sources import Ref, load, source_or_query, workspace
 from alsolike.data.validation import column_of
 from alsolike.errors import SettingError
@@ -46,6 +41,12 @@ def read(
     item: Ref | None = None,
     value: Ref | None = None,
     timestamp: Ref | None = None,
+    event: Ref | None = None,
+    weights: Mapping[str, float] | str | None = None,
+    at_least: float | None = None,
+    below: str | None = None,
+    items_separator: str | None = None,
+    layout: str | None = None,
     items: Any = None,
     item_id: Ref | None = None,
     item_name: Ref | None = None,
@@ -99,7 +100,23 @@ def read(
     user, item, value, timestamp : str or int
         Columns by name, or by number from 1; in text files a number is never a name. Without
         `value` each row counts 1. Times are seconds since 1970 or ISO dates (UTC, or with an offset
-        such as ``+02:00``).
+        such as ``+02:00``). Paths lead into objects: ``"item.product_id"``; into arrays, with a row
+        for each element: ``"products[].product_id"``; to the element with a key:
+        ``"params[key=page].value"``. ``user="line"`` makes a user of each row with several items.
+    event : str or int, optional
+        The column of events: a row counts the weight of its event, times its `value` if given.
+    weights : mapping or str, optional
+        The weight of each event: ``{"view": 1, "cart": 3}`` or ``"view=1,cart=3"``. ``other`` is
+        that of all events not listed, which are errors without it. 0 drops rows, counted.
+    at_least : float, optional
+        The least `value` that is a like: from it on, a row counts 1.
+    below : {"drop", "dislike"}, optional
+        Rows below `at_least`: dropped (the default), or counted -1.
+    items_separator : str, optional
+        What stands between several items of a cell, such as ``","``: a row is made for each.
+    layout : {"table", "lines", "netflix"}, optional
+        Of a text file: a table; a line per user with a varying number of fields, the user and then
+        items; or Netflix's blocks, found by their form if this is None.
     items : path, list of paths or frame, optional
         A table of the items; options that begin with ``items_`` are for its dialect.
     item_id : str or int, optional
@@ -136,7 +153,7 @@ def read(
     duplicates : {"drop", "keep", "error"}
         A row equal to an earlier one in every column of the source.
     repeats : {"sum", "count", "once", "max", "error"}, optional
-        Rows of one (user, item) pair; default "sum" with `value`, else "count".
+        Rows of one (user, item) pair; default "sum" with `value` or `event`, else "count".
     missing_id : {"error", "drop"}
         A row whose user or item is empty or blank.
     negative : {"error", "net", "dislike"}
@@ -186,13 +203,14 @@ def read(
     interactions    2 (100.000 % filled)
     >>> folder.cleanup()
     """
-    user, item, value, timestamp, item_id, item_name, item_image, item_link = (
+    user, item, value, timestamp, event, item_id, item_name, item_image, item_link = (
         column_of(name, given)
         for name, given in {
             "user": user,
             "item": item,
             "value": value,
             "timestamp": timestamp,
+            "event": event,
             "item_id": item_id,
             "item_name": item_name,
             "item_image": item_image,
@@ -200,14 +218,17 @@ def read(
         }.items()
     )
     is_matrix = hasattr(source, "tocoo")
-    with_values = value is not None or is_matrix
     rules = Rules(
         duplicates=duplicates,
-        repeats=repeats or ("sum" if with_values else "count"),
+        repeats=repeats or ("count" if value is event is None and not is_matrix else "sum"),
         missing_id=missing_id,
         negative=negative,
         on_error=on_error,
+        weights=weights_of(event, weights),
+        at_least=checked_mark(at_least, has_value=value is not None or is_matrix),
+        below=below,
     )
+    separator = checked_layout(layout, items_separator)
     fixed = FixedDialect.of(
         delimiter, quote, escape, header, skip_lines=skip_lines, comment=comment
     )
@@ -224,20 +245,16 @@ def read(
         NumberForm.of(decimal, thousands, in_use=value is not None or timestamp is not None),
         TimeForm.of(time_unit, time_format, in_use=timestamp is not None),
     )
+    encodings = checked_encoding(encoding), checked_encoding(items_encoding, "items_")
     if items is None and (items_fixed != FixedDialect(prefix="items_") or items_encoding):
         raise SettingError("Options that begin with items_ need items=.")
-    encoding = checked_encoding(encoding)
-    items_encoding = checked_encoding(items_encoding, "items_")
     has_dialect = encoding is not None or fixed != FixedDialect()
     source = source_or_query(source, sql, items, has_dialect=has_dialect)
-    if (rejects is None) is (on_error == "reject"):
-        raise SettingError("on_error='reject' and rejects='file' go together.")
-    if rejects is not None:
-        refuse_overwriting(rejects, source, items)
-    if is_matrix and not (user is item is value is timestamp is encoding is None):
-        raise SettingError(
-            "A matrix has no columns: user=, item=, value=, timestamp= and encoding= do not apply."
-        )
+    _check_rejects(rejects, on_error, source, items)
+    if is_matrix:
+        _refuse_columns(user, item, value, timestamp, event, separator, layout, encoding)
+    if layout in TEXT_LAYOUTS:
+        user, item = user or "user", item or "item"
     wanted = item_table.ItemTexts(item_name, item_image, item_link, item_columns)
     with _reported(observer), workspace(threads) as (connection, scratch):
         table = None
@@ -252,7 +269,7 @@ def read(
                 ids=[item_id],
                 scalars=wanted.refs,
                 reject=on_error == "reject",
-                encoding=items_encoding,
+                encoding=encodings[1],
             )
         if is_matrix:
             if wanted.refs and table is None:
@@ -261,28 +278,32 @@ def read(
                 )
             fixed.refuse_lines("a matrix")
             interactions, loaded, counts, pairs, dropped = read_matrix(source, rules)
-            fields = _report(loaded, counts, rules, pairs, dropped)
-            result = _with_catalogue(connection, interactions, fields, wanted, None, table, item_id)
+            fields = counted(loaded, counts, rules, pairs, dropped)
+            result = with_catalogue(connection, interactions, fields, wanted, None, table, item_id)
         else:
-            if user is None or item is None:
-                raise SettingError(
-                    "user= and item= are needed: the columns that hold the ids, such as "
-                    'read(source, user="user", item="item").'
-                )
-            roles = Roles(user=user, item=item, value=value, timestamp=timestamp)
+            roles = _roles(user, item, value, timestamp, event)
             loaded = load(
                 connection,
                 scratch,
                 "likes",
                 source,
                 fixed,
-                ids=[user, item],
-                scalars=[value, timestamp, *(() if table else wanted.refs)],
+                ids=[roles.user, roles.item],
+                scalars=[value, timestamp, event, *(() if table else wanted.refs)],
                 reject=on_error == "reject",
-                encoding=encoding,
+                encoding=encodings[0],
+                layout=layout,
             )
             loaded.numbers, loaded.times = forms
-            result = _from_rows(connection, loaded, roles, rules, wanted, table, item_id)
+            arranged = arrange(
+                connection,
+                loaded,
+                roles,
+                wanted.of_likes(table),
+                separator=separator,
+                reject=on_error == "reject",
+            )
+            result = of_rows(connection, arranged, roles, rules, wanted, table, item_id)
             if rejects is not None:
                 write_rejects(rejects, loaded, table)
     for warning in result[1].warnings:
@@ -306,125 +327,28 @@ def _key(item_id: Ref | None, item: Ref | None) -> Ref:
     return key
 
 
-def _from_rows(
-    connection: duckdb.DuckDBPyConnection,
-    loaded: SourceTable,
-    roles: Roles,
-    rules: Rules,
-    wanted: item_table.ItemTexts,
-    table: SourceTable | None,
-    item_id: Ref | None,
-) -> tuple[Interactions, ReadReport]:
-    if table is None:
-        item_table.check_columns(loaded, wanted)
-    counts = clean(connection, loaded, roles, rules)
-    users = vocabulary_of(connection, "user")
-    items = vocabulary_of(connection, "item")
-    facts = connection.execute(
-        "SELECT row, users.code AS user, items.code AS item, value, time FROM facts "
-        "JOIN users ON users.id = facts.user JOIN items ON items.id = facts.item ORDER BY row"
-    ).fetchnumpy()
-    times = None if roles.timestamp is None else facts["time"].astype(np.float64)
-    pairs = merge(
-        facts["user"].astype(np.int64),
-        facts["item"].astype(np.int64),
-        facts["value"].astype(np.float64),
-        times,
-        n_items=len(items),
-        rule=rules.repeats,
-    )
-    if rules.repeats == "error" and pairs.merged:
-        raise repeated(loaded, facts, pairs, users, items)
-    interactions, dropped = assembled(pairs, users, items, rules.negative, loaded.name)
-    interactions, kept = without_empty(interactions, loaded, counts)
-    codes = np.full(len(items), -1, dtype=np.int64)
-    codes[kept] = np.arange(len(kept))
-    seen = item_table.ItemRows(facts["row"].astype(np.int64), codes[facts["item"]])
-    return _with_catalogue(
-        connection,
-        interactions,
-        _report(loaded, counts, rules, pairs, dropped),
-        wanted,
-        (loaded, seen),
-        table,
-        item_id,
-    )
+def _check_rejects(
+    rejects: str | os.PathLike[str] | None, on_error: str, source: object, items: object
+) -> None:
+    if (rejects is None) is (on_error == "reject"):
+        raise SettingError("on_error='reject' and rejects='file' go together.")
+    if rejects is not None:
+        refuse_overwriting(rejects, source, items)
 
 
-def _report(
-    loaded: SourceTable, counts: DroppedRows, rules: Rules, pairs: Pairs, dropped: int
-) -> dict[str, Any]:
-    """Return the fields of the report that do not depend on the catalogue."""
-    return {
-        "source": loaded.name,
-        "format": loaded.format,
-        "dialect": loaded.dialect,
-        "encoding": loaded.encoding,
-        "parts": len(loaded.parts) or 1,
-        "ignored": loaded.ignored,
-        "skipped": loaded.skipped,
-        "comments": loaded.comments,
-        "number_form": str(loaded.numbers or ""),
-        "time_form": loaded.time_words,
-        "rows": loaded.rows,
-        "blank": loaded.blank,
-        "rejected": len(loaded.rejected),
-        "duplicates": counts.duplicates,
-        "duplicates_rule": rules.duplicates,
-        "missing": counts.missing,
-        "zeros": counts.zeros,
-        "negatives": counts.negatives,
-        "negative_rule": rules.negative,
-        "netted": dropped,
-        "repeated": pairs.repeated,
-        "merged": pairs.merged,
-        "repeats_rule": rules.repeats,
-    }
+def _refuse_columns(*given: object) -> None:
+    if any(one is not None for one in given):
+        raise SettingError(
+            "A matrix has no columns: user=, item=, value=, timestamp=, event=, items_separator=, "
+            "layout= and encoding= do not apply."
+        )
 
 
-def _with_catalogue(
-    connection: duckdb.DuckDBPyConnection,
-    interactions: Interactions,
-    fields: dict[str, Any],
-    wanted: item_table.ItemTexts,
-    likes: tuple[SourceTable, item_table.ItemRows] | None,
-    table: SourceTable | None,
-    item_id: Ref | None,
-) -> tuple[Interactions, ReadReport]:
-    catalogue, found = item_table.build(
-        connection, interactions.items, wanted, likes, table, item_id
-    )
-    complete = Interactions(
-        interactions.user_items,
-        interactions.users,
-        interactions.items,
-        interactions.timestamps,
-        catalogue,
-    )
-    if table is not None:
-        fields |= {
-            "items_dialect": table.dialect,
-            "items_encoding": table.encoding,
-            "items_parts": len(table.parts) or 1,
-            "items_ignored": table.ignored,
-            "items_skipped": table.skipped,
-            "items_comments": table.comments,
-            "items_blank": table.blank,
-            "items_rejected": len(table.rejected),
-        }
-    times, sources = interactions.timestamps, (None if likes is None else likes[0], table)
-    report = ReadReport(
-        **fields,
-        dislikes=int(np.count_nonzero(interactions.user_items.data < 0)),
-        items_without_row=found.without_row,
-        conflicting=found.conflicting,
-        items_rows_without_id=found.rows_without_id,
-        items_rows_repeated=found.rows_repeated,
-        users=interactions.n_users,
-        items=interactions.n_items,
-        interactions=interactions.n_interactions,
-        first_time=None if times is None else float(times.min()),
-        last_time=None if times is None else float(times.max()),
-        warnings=tuple(warning for one in sources if one for warning in one.warnings),
-    )
-    return complete, report
+def _roles(user: Ref | None, item: Ref | None, *others: Ref | None) -> Roles:
+    if user is None or item is None:
+        raise SettingError(
+            "user= and item= are needed: the columns that hold the ids, such as "
+            'read(source, user="user", item="item").'
+        )
+    value, timestamp, event = others
+    return Roles(user=user, item=item, value=value, timestamp=timestamp, event=event)

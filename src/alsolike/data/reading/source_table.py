@@ -29,7 +29,7 @@ class Reject:
 
 
 class OddCell(NamedTuple):
-    """A cell that cannot be an id: its row from 0, its text, and its type."""
+    """A cell: its row from 0, its text, and its type. Of ids, perhaps one that cannot be an id."""
 
     row: int
     shown: str
@@ -49,6 +49,13 @@ class SourceTable:
     its part. `ignored` counts the files that were left out. `skipped` counts lines before the
     table, `comments` those of comments. `numbers` and `times` say how these are written in text,
     where the caller says so; `time_words` how the times were read, for people.
+
+    If the rows were made from those of another table, as one for each item of a basket, that is
+    the `base`, and the column ``origin`` holds its row numbers. Equal rows of a table that is
+    `apart` are no duplicates: each is a user of its own.
+
+    `firsts` holds, per column that is text here, the first cell of each type that it had, "text" or
+    "whole number"; without, all were text.
     """
 
     name: str
@@ -76,6 +83,14 @@ class SourceTable:
     numbers: "NumberForm | None" = None
     times: "TimeForm | None" = None
     time_words: str = ""
+    firsts: dict[int, dict[str, OddCell]] = field(default_factory=dict)
+    base: "SourceTable | None" = None
+    apart: bool = False
+
+    @property
+    def source(self) -> "SourceTable":
+        """The table as it was read: the base, or this one."""
+        return self if self.base is None else self.base
 
 
 def where(loaded: SourceTable, row: int) -> str:

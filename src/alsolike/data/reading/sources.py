@@ -12,7 +12,7 @@ import duckdb
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.files.listing import refuse_to_read_twice
 from alsolike.data.reading.files.text_files import SEALED
-from alsolike.data.reading.formats.files import Asked, load_files
+from alsolike.data.reading.formats.files import TEXT_LAYOUTS, Asked, load_files
 from alsolike.data.reading.formats.query import Query, load_query
 from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
@@ -101,12 +101,15 @@ def load(
     scalars: Sequence[Ref | None] = (),
     reject: bool = False,
     encoding: str | None = None,
+    layout: str | None = None,
 ) -> SourceTable:
     """Load all columns and rows of `source` into the DuckDB table `table`.
 
     `source` is a path, a pattern, a folder, a list of these, or a pandas, Polars or PyArrow table;
     `fixed` holds fixed parts of the dialect, `encoding` that of texts. `ids` and `scalars` are the
-    columns in use. `reject` collects malformed lines; else they raise DataError.
+    columns in use. `reject` collects malformed lines; else they raise DataError. `layout` is that
+    of a text file: "lines" for a user a line, "netflix" for blocks of items, "table" for neither;
+    None finds blocks by their form.
     """
     if isinstance(source, Query):
         return load_query(connection, table, source.text)
@@ -114,6 +117,8 @@ def load(
         if encoding is not None:
             raise SettingError(f"{fixed.prefix}encoding= is for text files. Leave it out.")
         fixed.refuse_lines("a frame")
+        if layout in TEXT_LAYOUTS:
+            raise SettingError(f"layout={layout!r} is that of a text file, and a frame is none.")
         return load_frame(connection, table, columns_of(connection, source))
     asked = Asked(
         fixed,
@@ -121,6 +126,7 @@ def load(
         [ref for ref in scalars if ref is not None],
         reject=reject,
         encoding=encoding,
+        layout=layout,
     )
     return load_files(connection, scratch, table, source, asked, id_text)
 
@@ -216,7 +222,7 @@ def id_text(
     if odd is not None:
         raise DataError(
             f"{where(loaded, odd.row)}, column {label_of(loaded, place)}: {role} ids are text or "
-            f"whole numbers{_misfit(odd)}"
+            f"whole numbers{_misfit(loaded, place, odd)}"
         )
     return text
 
@@ -227,12 +233,17 @@ def float_kind(loaded: SourceTable, place: int) -> str:
     return loaded.narrow.get(place, default)
 
 
-def _misfit(odd: OddCell) -> str:
+def _misfit(loaded: SourceTable, place: int, odd: OddCell) -> str:
     """Return why a cell is not an id, and the way out."""
     limit = CERTAIN_BELOW.get("float64" if odd.kind == "float" else odd.kind)
     if limit is None or not float(odd.shown).is_integer():
         way_out = _WAYS.get(odd.kind, "Turn the column into text first")
-        return f", found {odd.shown[:80]} of type {odd.kind}. {way_out}."
+        name = label_of(loaded, place).strip("'")
+        if odd.kind in ("list", "tuple", "ndarray") or odd.kind.endswith("]"):
+            way_out = f"Each of its elements is '{name}[]', or a field of it '{name}[].NAME'"
+        elif odd.kind == "dict" or odd.kind.startswith("STRUCT"):
+            way_out = f"A field of it is '{name}.NAME'"
+        return f", found {odd.shown[:80]} of type {odd.kind[:80]}. {way_out}."
     return (
         f"; those of {odd.kind} are certain below 2^{limit.bit_length() - 1} = {limit:,} only, "
         f"found {float(odd.shown):.0f}, which may have lost digits. Turn the column into text or "

@@ -1,7 +1,7 @@
 """Merges repeated (user, item) pairs, and makes `Interactions` of them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,6 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.reading.source_table import SourceTable, where
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
-
-if TYPE_CHECKING:
-    from alsolike.data.reading.cleaning.rows import DroppedRows
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -130,14 +127,16 @@ def repeated(
 
 
 def without_empty(
-    interactions: Interactions, loaded: SourceTable, counts: "DroppedRows"
-) -> tuple[Interactions, Any]:
-    """Drop users and items without pairs left; also return the items kept."""
+    interactions: Interactions, loaded: SourceTable, reasons: str
+) -> tuple[Interactions, Codes]:
+    """Drop users and items without pairs left; also return the items kept.
+
+    Raises DataError if none is left, for the `reasons` why rows were dropped.
+    """
     if not interactions.n_interactions:
         raise DataError(
-            f"{loaded.name}: none of the {loaded.rows:,} rows is an interaction "
-            f"({counts.missing:,} lack an id, {counts.zeros:,} have the value 0, the sums of the "
-            "others are not positive)."
+            f"{loaded.name}: none of the {loaded.rows:,} rows is an interaction ({reasons}, the "
+            "sums of the others are not positive)."
         )
     users = np.flatnonzero(interactions.user_counts)
     items = np.flatnonzero(interactions.item_counts)

@@ -4,15 +4,22 @@ All of it happens in DuckDB, on the loaded source. The result is the table ``fac
 item, value, time); row is the row number in the source.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 
 from alsolike.data.reading.cleaning.aggregate import RULES
+from alsolike.data.reading.cleaning.events import EventCount, EventWeights, hint_of_events, weigh
 from alsolike.data.reading.cleaning.numbers import (
     fault,
     misfit,
     refuse_points_between_thousands,
+)
+from alsolike.data.reading.cleaning.ratings import (
+    BELOW,
+    MarkCounts,
+    mark_likes,
+    note_of_ratings,
 )
 from alsolike.data.reading.cleaning.timestamps import refuse_odd_times, seconds_of
 from alsolike.data.reading.cleaning.warnings import warn_of_duplicates, warn_of_ids_like_nothing
@@ -33,6 +40,9 @@ class Rules:
     missing_id: str = "error"
     negative: str = "error"
     on_error: str = "error"
+    weights: EventWeights | None = None
+    at_least: float | None = None
+    below: str | None = None
 
     def __post_init__(self) -> None:
         _one_of("duplicates", self.duplicates, ("drop", "keep", "error"))
@@ -50,26 +60,63 @@ class Rules:
                 f"negative='dislike' keeps values, which repeats={self.repeats!r} throws away. "
                 "Use repeats='sum', 'max' or 'error'."
             )
+        self._check_mark()
+
+    def _check_mark(self) -> None:
+        if self.at_least is None:
+            if self.below is not None:
+                raise SettingError("below= needs at_least=, the least rating that is a like.")
+            return
+        if self.below is not None:
+            _one_of("below", self.below, BELOW)
+        if self.negative != "error":
+            raise SettingError(
+                f"at_least= decides about all values, so negative={self.negative!r} does not "
+                "apply. Pass below='dislike' to take values below the mark as dislikes."
+            )
+        if self.weights is not None:
+            raise SettingError(
+                "at_least= takes values as ratings, weights= as amounts to multiply. Give one of "
+                "them."
+            )
+        if self.below == "dislike" and self.repeats in ("count", "once"):
+            raise SettingError(
+                f"below='dislike' keeps values, which repeats={self.repeats!r} throws away. Use "
+                "repeats='sum', 'max' or 'error'."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """The columns of user, item, value and timestamp."""
+    """The columns of user, item, value, timestamp and event."""
 
     user: Ref
     item: Ref
     value: Ref | None = None
     timestamp: Ref | None = None
+    event: Ref | None = None
 
 
 @dataclass
 class DroppedRows:
-    """Numbers of dropped rows, by reason."""
+    """Numbers of dropped rows, by reason; rows per event, and at and below the mark of ratings."""
 
     duplicates: int = 0
     missing: int = 0
     zeros: int = 0
     negatives: int = 0
+    events: tuple[EventCount, ...] = ()
+    marks: MarkCounts = field(default_factory=MarkCounts)
+    notes: tuple[str, ...] = ()
+
+    def reasons(self) -> str:
+        """Return why rows were dropped, with the number of each, in words."""
+        reasons = [f"{self.missing:,} lack an id", f"{self.zeros:,} have the value 0"]
+        if weightless := sum(one.rows for one in self.events if not one.weight):
+            reasons.append(f"{weightless:,} have events of weight 0")
+        if self.marks.below:
+            reasons.append(f"{self.marks.below:,} have ratings below the mark")
+        return ", ".join(reasons)
 
 
 def clean(
@@ -79,23 +126,27 @@ def clean(
 
     Raises DataError for a row that the rules forbid, or a column of the wrong type.
     """
-    _refuse_no_rows(loaded)
+    refuse_no_rows(loaded)
     places = _places(loaded, roles)
     user = id_text(connection, loaded, places["user"], "user")
     item = id_text(connection, loaded, places["item"], "item")
     counts = DroppedRows()
     connection.execute("CREATE OR REPLACE TEMP TABLE dropped (row BIGINT)")
+    weight = ""
+    if "event" in places:
+        weight, counts.events = weigh(connection, loaded, places["event"], rules.weights)
     if "value" in places:
         refuse_points_between_thousands(connection, loaded, places["value"])
     for role, kind in (("value", "a number"), ("timestamp", "a time")):
         if role in places:
             _refuse_faulty(connection, loaded, places[role], role, kind, rules)
-    _refuse_no_rows(loaded)
+    refuse_no_rows(loaded)
     if "timestamp" in places:
         loaded.time_words = refuse_odd_times(connection, loaded, places["timestamp"])
     _drop_duplicates(connection, loaded, rules, counts)
-    warn_of_duplicates(loaded, counts.duplicates, rules.duplicates)
+    warn_of_duplicates(loaded.source, counts.duplicates, rules.duplicates)
     value = number_of(loaded, places["value"]) if "value" in places else "CAST(1 AS DOUBLE)"
+    value = f"{value} * {weight}" if weight else value
     time = seconds_of(loaded, places["timestamp"]) if "timestamp" in places else "NULL"
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE facts AS SELECT rowid AS row, {user} AS user, "  # noqa: S608 - own names
@@ -105,7 +156,13 @@ def clean(
     _drop_missing(connection, loaded, places, rules, counts)
     _refuse_nul(connection, loaded)
     warn_of_ids_like_nothing(connection, loaded, places, {"user": user, "item": item})
+    if rules.at_least is not None:
+        counts.marks = mark_likes(connection, rules.at_least, rules.below or "drop")
+        return counts
     _drop_zeros_and_check_negatives(connection, loaded, places, rules, counts)
+    if "value" in places and not weight:
+        note = note_of_ratings(connection, loaded, places["value"])
+        counts.notes = (note,) if note else ()
     return counts
 
 
@@ -127,7 +184,8 @@ def _one_of(setting: str, given: str, allowed: tuple[str, ...]) -> None:
         )
 
 
-def _refuse_no_rows(loaded: SourceTable) -> None:
+def refuse_no_rows(loaded: SourceTable) -> None:
+    """Raise DataError if no row is left to read."""
     if loaded.rejected and loaded.rows <= 0:
         first = min(loaded.rejected, key=lambda reject: reject.line)
         raise DataError(
@@ -142,7 +200,7 @@ def _refuse_no_rows(loaded: SourceTable) -> None:
 def _places(loaded: SourceTable, roles: Roles) -> dict[str, int]:
     places = {
         role: place_of(loaded, ref, role)
-        for role in ("user", "item", "value", "timestamp")
+        for role in ("user", "item", "value", "timestamp", "event")
         if (ref := getattr(roles, role)) is not None
     }
     seen: dict[int, str] = {}
@@ -181,10 +239,14 @@ def _refuse_faulty(
     reasons = [f"column {label_of(loaded, place)}: {explain(shown, wanted)}" for _, shown in rows]
     if rules.on_error == "error":
         row, shown = rows[0]
+        hint = _header_hint(loaded, row, shown)
+        if role == "value" and rules.weights is None:
+            hint += hint_of_events(connection, loaded, place, shown)
+        elif role == "value" and not shown:
+            hint += " To count each event once, whatever its amount, leave out value=."
         raise DataError(
-            f"{where(loaded, row)}, {reasons[0]}.{_header_hint(loaded, row, shown)} Fix it, "
-            f"choose another {role} column, or set such rows aside with on_error='reject', "
-            "rejects='file'."
+            f"{where(loaded, row)}, {reasons[0]}.{hint} Fix it, choose another {role} column, or "
+            "set such rows aside with on_error='reject', rejects='file'."
         )
     places, cells = [row for row, _ in rows], [shown for _, shown in rows]
     loaded.rejected += rejects_of(loaded, places, reasons, cells)
@@ -201,16 +263,24 @@ def _header_hint(loaded: SourceTable, row: int, shown: str | None) -> str:
 def _drop_duplicates(
     connection: duckdb.DuckDBPyConnection, loaded: SourceTable, rules: Rules, counts: DroppedRows
 ) -> None:
-    """Mark rows equal to an earlier one in every column: by hash, then exactly."""
-    every = ", ".join(f"c{place}" for place in range(len(loaded.types)))
+    """Mark rows of the source equal to an earlier one in every column: by hash, then exactly."""
+    if loaded.apart:
+        return
+    source = loaded.source
+    every = ", ".join(f"c{place}" for place in range(len(source.types)))
+    left = f"rowid >= {source.skip} AND rowid NOT IN (SELECT row FROM dropped)"  # noqa: S608
+    if loaded.base is not None:
+        left = (
+            f"rowid IN (SELECT origin FROM {loaded.table} WHERE rowid NOT IN "  # noqa: S608 - own names
+            "(SELECT row FROM dropped))"
+        )
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE hashes AS SELECT rowid AS row, hash({every}) AS hash "  # noqa: S608 - own names
-        f"FROM {loaded.table} WHERE rowid >= {loaded.skip} "
-        "AND rowid NOT IN (SELECT row FROM dropped)"
+        f"FROM {source.table} WHERE {left}"
     )
     found = connection.execute(
         "SELECT row, earlier FROM (SELECT rowid AS row, min(rowid) OVER same AS earlier "  # noqa: S608 - own names
-        f"FROM {loaded.table} WHERE rowid IN (SELECT row FROM hashes WHERE hash IN "
+        f"FROM {source.table} WHERE rowid IN (SELECT row FROM hashes WHERE hash IN "
         "(SELECT hash FROM hashes GROUP BY hash HAVING count(*) > 1)) "
         f"WINDOW same AS (PARTITION BY {every})) WHERE row > earlier ORDER BY row"
     ).fetchnumpy()
@@ -220,13 +290,16 @@ def _drop_duplicates(
         return
     if rules.duplicates == "error":
         row, earlier = int(found["row"][0]), int(found["earlier"][0])
-        line = line_of(loaded, earlier, beside=row)
+        line = line_of(source, earlier, beside=row)
         raise DataError(
-            f"{where(loaded, row)}: equal in every column to {line}; "
+            f"{where(source, row)}: equal in every column to {line}; "
             f"{counts.duplicates:,} rows are such duplicates. Pass duplicates='drop' or 'keep'."
         )
     connection.register("found", {"row": found["row"]})
-    connection.execute("INSERT INTO dropped SELECT row FROM found")
+    rows = "SELECT row FROM found"
+    if loaded.base is not None:
+        rows = f"SELECT rowid FROM {loaded.table} WHERE origin IN ({rows})"  # noqa: S608 - own name
+    connection.execute(f"INSERT INTO dropped {rows}")
     connection.unregister("found")
 
 
@@ -298,8 +371,9 @@ def _drop_zeros_and_check_negatives(
         return
     counts.zeros, counts.negatives = int(found[0]), int(found[1])
     if counts.negatives and rules.negative == "error":
+        place = places["value"] if "value" in places else places["event"]
         raise DataError(
-            f"{where(loaded, found[2])}, column {label_of(loaded, places['value'])}: a value "
+            f"{where(loaded, found[2])}, column {label_of(loaded, place)}: a value "
             f"above 0 expected, found {found[3]:g}; {counts.negatives:,} rows are negative. Pass "
             "negative='net' if they take back earlier rows (returns), or negative='dislike'."
         )

@@ -12,6 +12,7 @@ from alsolike.data.reading.delimited.detection import choose
 from alsolike.data.reading.delimited.dialect import Dialect, FixedDialect, candidates
 from alsolike.data.reading.delimited.header import first_row
 from alsolike.data.reading.delimited.preamble import lines_before
+from alsolike.data.reading.delimited.ragged import way_of_lines
 from alsolike.data.reading.delimited.table_file import TableFile
 from alsolike.data.reading.files.text_files import QUOTES
 from alsolike.data.reading.source_table import SourceTable, shortened
@@ -34,6 +35,7 @@ def load_delimited(
     """Read `file` into `table`; detect its dialect. Raises DataError if none fits."""
     if file.survey.not_utf8 and not reject:
         raise DataError(_not_utf8(file, fixed.prefix))
+    wanted = _columns_of(file, wanted)
     names, least = _asked_for(wanted)
     if fixed.quote is None:
         _refuse_quoted_lines(file)
@@ -49,12 +51,15 @@ def load_delimited(
         raise DataError(
             f"{file.name}, line {file.first}: at least 2 columns expected, but no delimiter was "
             f"found in {shortened(first[0])!r}. Pass {fixed.prefix}delimiter=."
+            f"{way_of_lines(file, 2)}"
         )
     try:
         attempt = choose(connection, table, file, tried, fixed, reject=reject)
     except DataError as error:
         before = lines_before(file, fixed, names, least)
         if before is None:
+            if way_out := way_of_lines(file):
+                raise DataError(f"{error}{way_out}") from error
             raise
         if before.sure:
             raise DataError(f"{file.name}, {before.text}") from error
@@ -224,6 +229,21 @@ def _asked_for(wanted: Sequence[str | int]) -> tuple[list[str], int]:
     """Return the column names in use, and the highest column number in use, at least 2."""
     named = [ref for ref in wanted if isinstance(ref, str) and not _is_place(ref)]
     return named, max([2, *(int(ref) for ref in wanted if _is_place(ref))])
+
+
+def _columns_of(file: TableFile, wanted: Sequence[str | int]) -> list[str | int]:
+    """Return the columns in use: of a path such as ``item.id``, the one that it begins with.
+
+    A reference that the beginning of the file has as it is, is a name; so the row number
+    (``line``) is left out where no column is called so.
+    """
+    columns: list[str | int] = []
+    for ref in wanted:
+        if isinstance(ref, int) or ref in file.survey.head:
+            columns.append(ref)
+        elif ref != "line":
+            columns.append(re.split(r"[.\[]", ref, maxsplit=1)[0] or ref)
+    return columns
 
 
 def _is_place(ref: object) -> bool:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import duckdb
 
+from alsolike.data.reading.delimited.blocks import is_blocks, load_blocks
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.load import load_delimited
+from alsolike.data.reading.delimited.ragged import load_lines
 from alsolike.data.reading.delimited.table_file import table_file
 from alsolike.data.reading.files.listing import (
     INNER,
@@ -26,8 +28,10 @@ from alsolike.data.reading.formats.sqlite import load_database
 from alsolike.data.reading.formats.union import IdText, add_keys, load_union
 from alsolike.data.reading.json_lines import is_json, load_json_lines
 from alsolike.data.reading.source_table import SourceTable
-from alsolike.errors import DataError
+from alsolike.errors import DataError, SettingError
 
+# Layouts of text files alone.
+TEXT_LAYOUTS = ("lines", "netflix")
 _INNER_KINDS = ("excel", "sqlite")
 _TYPED = {
     "parquet": "a Parquet file",
@@ -40,13 +44,14 @@ _TYPED = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a source: its dialect, the columns in use, the encoding of texts."""
+    """What is asked of a source: its dialect, the columns in use, encoding and layout of texts."""
 
     fixed: FixedDialect
     ids: Sequence[str | int]
     scalars: Sequence[str | int]
     reject: bool = False
     encoding: str | None = None
+    layout: str | None = None
 
     @property
     def wanted(self) -> list[str | int]:
@@ -124,12 +129,21 @@ def _load_part(
     file = _file_of(part, path, scratch)
     if file.kind in _TYPED:
         asked.fixed.refuse_lines(_TYPED[file.kind])
+        if asked.layout in TEXT_LAYOUTS:
+            raise SettingError(
+                f"{file.name}: layout={asked.layout!r} is that of text, not of {_TYPED[file.kind]}."
+            )
         return _load_typed(connection, scratch, table, file, asked)
     text = open_text(
         file.path, scratch, name=file.name, encoding=asked.encoding, prefix=asked.fixed.prefix
     )
     lines, fixed = table_file(text, asked.fixed)
-    if file.kind == "json" or (fixed.delimiter is None and is_json(lines.survey.head)):
+    layout, head = asked.layout, lines.survey.head
+    if layout == "lines":
+        return load_lines(connection, table, lines, fixed, asked.wanted, reject=asked.reject)
+    if layout == "netflix" or (layout is None and is_blocks(head)):
+        return load_blocks(connection, table, lines, asked=layout is not None, reject=asked.reject)
+    if file.kind == "json" or (fixed.delimiter is None and is_json(head)):
         return load_json_lines(
             connection, table, lines, asked.ids, asked.scalars, reject=asked.reject
         )

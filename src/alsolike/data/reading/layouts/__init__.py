@@ -1,0 +1,1 @@
+"""Turn rows that hold objects, arrays or several items into one row for each item."""
