@@ -11,7 +11,8 @@ import duckdb
 
 from alsolike.data.reading.delimited.attempts import insert_rows
 from alsolike.data.reading.files.text_files import TextFile
-from alsolike.data.reading.source_table import Reject, SourceTable
+from alsolike.data.reading.source_table import OddCell, Reject, SourceTable
+from alsolike.data.vocabulary import is_blank
 from alsolike.errors import DataError
 
 _BATCH = 1 << 16
@@ -29,6 +30,15 @@ class _Fraction(str):
     """A number with a point or an exponent, as its original text."""
 
     __slots__ = ()
+
+
+class _Whole(str):
+    """A whole number, as its original text, but zero without a sign."""
+
+    __slots__ = ()
+
+    def __new__(cls, digits: str) -> "_Whole":
+        return super().__new__(cls, "0" if digits == "-0" else digits)
 
 
 class _Nested(str):
@@ -111,9 +121,11 @@ def load_json_lines(
     """
     _refuse_one_document(file)
     keys: dict[str, int] = {}
+    places: dict[str, int] = {}
     rows: list[dict[str, str | None]] = []
     lines: list[int] = []
     rejected: list[Reject] = []
+    firsts: dict[int, dict[str, OddCell]] = {}
     blank = 0
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (c0 VARCHAR)")
     for number, line in enumerate(file.lines(), start=1):
@@ -130,8 +142,15 @@ def load_json_lines(
         if problem or found is None:
             rejected.append(Reject(number, problem, line))
             continue
-        for key in found:
-            keys.setdefault(key, len(keys))
+        if not found.keys() <= keys.keys():
+            for key in found:
+                keys.setdefault(key, len(keys))
+            places = _places(ids, keys)
+        for key, place in places.items():
+            if (cell := found.get(key)) and not is_blank(cell):
+                kind = "whole number" if isinstance(cell, _Whole) else "text"
+                shown = cell if kind == "whole number" else repr(cell)
+                firsts.setdefault(place, {}).setdefault(kind, OddCell(len(lines), shown, kind))
         rows.append(found)
         lines.append(number)
         if len(keys) > _MOST_KEYS:
@@ -156,7 +175,19 @@ def load_json_lines(
         rows=len(lines),
         blank=blank,
         rejected=rejected,
+        firsts=firsts,
     )
+
+
+def _places(ids: Sequence[str | int | None], keys: dict[str, int]) -> dict[str, int]:
+    """Return the columns of ids that have appeared, by key; a number counts columns from 1."""
+    names, found = list(keys), {}
+    for ref in (str(one) for one in ids if one is not None):
+        if ref in keys:
+            found[ref] = keys[ref]
+        elif ref.isdecimal() and 1 <= int(ref) <= len(names):
+            found[names[int(ref) - 1]] = int(ref) - 1
+    return found
 
 
 def _parsed(
@@ -166,7 +197,7 @@ def _parsed(
         line.encode("utf-8")
         pairs = json.loads(
             line,
-            parse_int=str,
+            parse_int=_Whole,
             parse_float=_Fraction,
             parse_constant=_Fraction,
             object_pairs_hook=_object,

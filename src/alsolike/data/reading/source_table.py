@@ -25,7 +25,7 @@ class Reject:
 
 
 class OddCell(NamedTuple):
-    """A cell that cannot be an id: its row from 0, its text, and its type."""
+    """A cell: its row from 0, its text, and its type. Of ids, perhaps one that cannot be an id."""
 
     row: int
     shown: str
@@ -39,7 +39,8 @@ class SourceTable:
     Rows below `skip` are not data (a header). `locate` turns ascending row numbers into (line,
     text) pairs, numbered by `unit`, "line" or "row". `odd` holds columns with cells that cannot be
     ids; `narrow` the columns that were "float16" or "float32". `warnings` name guesses and the way
-    out. `prefix` starts the names of its options.
+    out. `prefix` starts the names of its options. `firsts` holds, per column that is text here, the
+    first cell of each type that it had, "text" or "whole number"; without, all were text.
     """
 
     name: str
@@ -58,6 +59,7 @@ class SourceTable:
     narrow: dict[int, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     prefix: str = ""
+    firsts: dict[int, dict[str, OddCell]] = field(default_factory=dict)
 
 
 def where(loaded: SourceTable, row: int) -> str:

@@ -47,6 +47,7 @@ _WAYS = {
     "Enum": "Turn the column into the values of its members first",
 }
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
+_ARTICLES = {"text": "text", "whole number": "a whole number"}
 
 
 @contextlib.contextmanager
@@ -166,8 +167,10 @@ def id_text(
     """Return the SQL expression of an id column as text.
 
     Whole numbers that came as floats (as in pandas, if ids are missing) become their digits. Raises
-    DataError for other cells: fractions, truth values, bytes, lists.
+    DataError for other cells (fractions, truth values, bytes, lists), and for text and whole
+    numbers in one column.
     """
+    _refuse_mixed(loaded, place, role)
     column, kind = f"c{place}", loaded.types[place]
     text = f"CAST({column} AS VARCHAR)"
     odd = loaded.odd.get(place)
@@ -196,6 +199,26 @@ def id_text(
             f"whole numbers{_misfit(odd)}"
         )
     return text
+
+
+def are_whole_numbers(loaded: SourceTable, ref: Ref, role: str) -> bool:
+    """Return whether a column of ids, as `id_text` takes it, holds whole numbers."""
+    place = place_of(loaded, ref, role)
+    if not loaded.types[place].startswith(_TEXT_TYPES):
+        return True
+    return "whole number" in loaded.firsts.get(place, {})
+
+
+def _refuse_mixed(loaded: SourceTable, place: int, role: str) -> None:
+    found = loaded.firsts.get(place, {})
+    if len(found) > 1 and place not in loaded.odd:
+        one, other = sorted(found.values())
+        raise DataError(
+            f"{where(loaded, other.row)}, column {label_of(loaded, place)}: {role} ids are text or "
+            f"whole numbers, not both; {other.shown[:80]} is {_ARTICLES[other.kind]}, after "
+            f"{one.shown[:80]}, {_ARTICLES[one.kind]}, in {where(loaded, one.row)}. Turn the "
+            "column into one of them."
+        )
 
 
 def float_kind(loaded: SourceTable, place: int) -> str:
@@ -270,7 +293,7 @@ def _load_frame(connection: duckdb.DuckDBPyConnection, table: str, source: Any) 
         ) from error
     connection.unregister("held")
     loaded = _typed(connection, table, frame.title, frame.library, frame.names)
-    loaded.odd, loaded.narrow = frame.odd, frame.narrow
+    loaded.odd, loaded.narrow, loaded.firsts = frame.odd, frame.narrow, frame.firsts
     return loaded
 
 
