@@ -10,10 +10,11 @@ from alsolike.errors import UnknownId
 from alsolike.usage_hints import ASKS, did_you_mean_id
 
 if TYPE_CHECKING:
+    from alsolike.data.vocabulary import Id
     from alsolike.models.base import FittedModel
 
 
-def item_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
+def item_ids(model: "FittedModel", typed: Sequence[str]) -> "list[Id]":
     """Return the ids of items given by id or name."""
     found = []
     for text in map(_as_utf8, typed):
@@ -24,18 +25,25 @@ def item_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
     return found
 
 
-def user_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
+def user_ids(model: "FittedModel", typed: Sequence[str]) -> "list[Id]":
     """Return the ids of users; UnknownId if the model lacks one."""
     texts = [_as_utf8(text) for text in typed]
     for text in texts:
         if text not in model.users:
-            hint = did_you_mean_id(text, model.users, model.users.__contains__)
-            said = (
-                f"user {text!r} is not among the {len(model.users):,} users of this model; those "
-                f"with too few likes were filtered out, if there was a filter.{hint}"
-            )
-            raise UnknownId(_with_way_out(said, "recommend", "users"))
-    return texts
+            raise UnknownId(_with_way_out(unknown_user(model, text), "recommend", "users"))
+    return [model.users.id_from(text) for text in texts]
+
+
+def unknown_user(model: "FittedModel", text: str) -> str:
+    """Return why a typed id is not one of the users of a model."""
+    users = model.users
+    if misfit := users.misfit(text):
+        return misfit
+    hint = did_you_mean_id(text, users.ids, users.__contains__, plain=users.are_whole)
+    return (
+        f"user {users.id_from(text)!r} is not among the {len(users):,} users of this model; those "
+        f"with too few likes were filtered out, if there was a filter.{hint}"
+    )
 
 
 def some_or_all(typed: Sequence[str], *, every: bool, what: str) -> Sequence[str] | None:

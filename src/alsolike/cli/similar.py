@@ -22,6 +22,7 @@ from alsolike.cli.printing import say
 from alsolike.usage_hints import did_you_mean
 
 if TYPE_CHECKING:
+    from alsolike.data.vocabulary import Id
     from alsolike.models.base import FittedModel
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.tables import Table
@@ -163,7 +164,7 @@ def similar(
 
 
 def _show_together(
-    loaded: "FittedModel", ids: Sequence[str], to: Path | None, *, verbose: bool, **how: Any
+    loaded: "FittedModel", ids: "Sequence[Id]", to: Path | None, *, verbose: bool, **how: Any
 ) -> None:
     """Print or write the list of a set of items."""
     from alsolike.recommending.affinities import note_on_counts, similarity_with
@@ -177,10 +178,10 @@ def _show_together(
     show_rows(table, to, none="No items similar to this set.", verbose=verbose)
 
 
-def _named(loaded: "FittedModel", item: str) -> str:
+def _named(loaded: "FittedModel", item: "Id") -> str:
     """Return the name of an item with its id, or the id."""
     name = loaded.catalogue.name_of(loaded.item_index(item)) if loaded.catalogue else ""
-    return f"{name} ({item})" if name else item
+    return f"{name} ({item})" if name else str(item)
 
 
 @click.command("similar-users")
@@ -273,7 +274,7 @@ def configure(model: Path, **dial: Any) -> None:
 
 
 def _print_notes(
-    model: Any, ids: list[str] | None, table: "Table", min_count: int, dial: dict[str, Any]
+    model: Any, ids: "list[Id] | None", table: "Table", min_count: int, dial: dict[str, Any]
 ) -> None:
     """Print to standard error which items have no neighbours, and whose are weakly founded."""
     from alsolike.recommending.affinities import (
@@ -296,8 +297,8 @@ def _print_notes(
 
 def _print_items_without_neighbours(
     model: Any,
-    ids: list[str] | None,
-    have: dict[str, None],
+    ids: "list[Id] | None",
+    have: "dict[Id, None]",
     min_count: int,
     config: "SimilarityConfig | None",
 ) -> None:

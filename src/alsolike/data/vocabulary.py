@@ -137,11 +137,11 @@ class Vocabulary:
 
     def indices_of(self, outside: Iterable[Id]) -> Indices:
         """Return the rows of many ids, int32, in order; raise UnknownId for the first unknown."""
-        wanted = list(outside)
-        places = self.places_of(wanted)
+        wanted = outside.ids if isinstance(outside, Vocabulary) else list(outside)
+        places = self.places_of(outside if isinstance(outside, Vocabulary) else wanted)
         unknown = np.flatnonzero(places < 0)
         if len(unknown):
-            self.index_of(wanted[unknown[0]])
+            self.index_of(wanted[int(unknown[0])])
         return places.astype(np.int32)
 
     def places_of(self, outside: Iterable[Id]) -> npt.NDArray[np.int64]:
@@ -184,7 +184,7 @@ class Vocabulary:
         """
         if isinstance(outside, str):
             return int(outside) if self.are_whole and _fits(outside) else plain_text(outside)
-        return int(outside) if isinstance(outside, np.integer) else outside
+        return outside.item() if isinstance(outside, np.generic) else outside
 
     def misfit(self, outside: Id) -> str:
         """Return why `outside`, known or not, cannot be an id here, or an empty text."""
@@ -194,6 +194,27 @@ class Vocabulary:
         if is_whole and not self.are_whole:
             return f"ids of {self.kind}s are text here, not numbers. Pass {str(outside)!r}."
         return ""
+
+    def retyped(self, id_type: IdType) -> "Vocabulary":
+        """Return the same ids, held as digits, in another type.
+
+        Raises
+        ------
+        DataError
+            An id is not a whole number of that type.
+        """
+        if id_type != "text":
+            odd = next((one for one in self.ids if _DIGITS.fullmatch(one) is None), None)
+            if odd is not None:
+                raise DataError(f"ids of {self.kind}s are whole numbers; {odd!r} is not one.")
+            lowest = int(min(self.ids, key=int, default="0"))
+            highest = int(max(self.ids, key=int, default="0"))
+            limits = np.iinfo(id_type)
+            if lowest < limits.min or highest > limits.max:
+                raise DataError(
+                    f"ids of {self.kind}s from {lowest} to {highest} do not fit in {id_type}."
+                )
+        return Vocabulary(self.ids, kind=self.kind, id_type=id_type)
 
     def subset(self, indices: npt.ArrayLike) -> "Vocabulary":
         """Keep the rows `indices`, which must ascend."""
@@ -220,7 +241,7 @@ class Vocabulary:
         """Return an id as `ids` holds it; None for a number among texts."""
         if isinstance(outside, str):
             return outside
-        is_number = isinstance(outside, (int, np.integer)) and not isinstance(outside, bool)
+        is_number = type(outside) is int or isinstance(outside, np.integer)
         return str(int(outside)) if is_number and self.are_whole else None
 
     @functools.cached_property
@@ -239,7 +260,7 @@ class Vocabulary:
         return map(int, self.ids) if self.are_whole else iter(self.ids)
 
     def __contains__(self, outside: object) -> bool:
-        return isinstance(outside, (str, int, np.integer)) and self.find(outside) is not None
+        return isinstance(outside, (str, int, np.integer)) and self.find(outside) is not None  # type: ignore[arg-type]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vocabulary):

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions, said
-from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError, Unable, UnknownId
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
@@ -285,8 +285,10 @@ class FittedModel(ABC):
         """Rows of all items, most liked first, ties by row."""
         return np.argsort(-self.item_counts, kind="stable").astype(np.int32)
 
-    def item_index(self, item: str) -> int:
+    def item_index(self, item: Id) -> int:
         """Find the row of an item by its id, or else by its name, exact or without case.
+
+        A number is an id only.
 
         Raises
         ------
@@ -296,6 +298,8 @@ class FittedModel(ABC):
         found = self.items.find(item)
         if found is not None:
             return found
+        if not isinstance(item, str):
+            return self.items.index_of(item)  # raises
         rows = self._rows_by_name.get(item) or self._rows_by_folded_name.get(item.casefold(), [])
         if len(rows) == 1:
             return rows[0]
@@ -304,15 +308,16 @@ class FittedModel(ABC):
             raise UnknownId(
                 f"{len(rows)} items have the name {item!r}. Give one of their ids: {ids}."
             )
-        raise UnknownId(
-            f"item {item!r} is neither an id nor a name among the {len(self.items):,} items of "
-            f"this model.{self._meant(item)}"
-        )
+        among = f"among the {len(self.items):,} items of this model.{self._meant(item)}"
+        misfit = self.items.misfit(item)
+        if misfit:
+            raise UnknownId(f"{misfit} Nor is it a name {among}")
+        raise UnknownId(f"item {self.items.id_from(item)!r} is neither an id nor a name {among}")
 
     def _meant(self, item: str) -> str:
         """Suggest names or ids, as a sentence."""
         names = self._rows_by_folded_name
-        known = itertools.chain(self._rows_by_name, self.items)
+        known = itertools.chain(self._rows_by_name, self.items.ids)
         return did_you_mean_id(
             item, known, lambda text: text in self.items or text in self._rows_by_name
         ) or suggestion([item.strip()] if item.strip().casefold() in names else [])

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
+from alsolike.data.vocabulary import Id
 from alsolike.models.base import (
     FittedModel,
     HasFactors,
@@ -130,12 +131,12 @@ def source_of(model: Recommender, rows: Indices) -> ScoreSource:
 @with_example('al.recommend(model, ["u1"], k=10)')
 def recommend(
     model: Recommender,
-    users: str | Sequence[str] | None = None,
+    users: Id | Sequence[Id] | None = None,
     *,
     k: int = 10,
     exclude_seen: bool = True,
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
+    allow: Iterable[Id] | None = None,
+    deny: Iterable[Id] | None = None,
     without_likes: WithoutLikes = "popular",
     engine: Engine | None = None,
     observer: Observer = SILENT,
@@ -149,13 +150,13 @@ def recommend(
     Parameters
     ----------
     model : Recommender
-    users : str, sequence of str, or None
+    users : str, int, sequence of them, or None
         Ids of users; None: all of them.
     k : int
         Items per user, or all that may appear if they are fewer.
     exclude_seen : bool
         Leave out a user's training items; the model must have its history.
-    allow, deny : iterable of str, or None
+    allow, deny : iterable of str or int, or None
         Ids or names of the only items that may appear; of items that may not.
     without_likes : {"popular", "empty"}
         List for users about whom the model knows nothing (without a value above zero in the
@@ -245,7 +246,7 @@ def shown_items(
 @with_example('al.similar(model, ["i1"], k=10)')
 def similar(
     model: FittedModel,
-    items: str | Sequence[str] | None = None,
+    items: Id | Sequence[Id] | None = None,
     *,
     k: int = 10,
     affinity: Affinity | None = None,
@@ -269,7 +270,7 @@ def similar(
     ----------
     model : FittedModel
         One with factors, or an `alsolike.models.base.ItemScorer`.
-    items : str, sequence of str, or None
+    items : str, int, sequence of them, or None
         Ids or names of items; None: all of them.
     k : int
         Neighbours per item, or all with a score if they are fewer.
@@ -347,12 +348,12 @@ def similar(
 def nothing_similar(model: FittedModel) -> Table:
     """Return an empty table of `similar`, for a model that compares no items."""
     lists = np.empty((0, 1), dtype=np.int32)
-    items = ("item", np.empty(0, dtype=object))
+    items = "item", model.items.ids_of([])
     return lists_table(model, items, "similar_item", lists, lists.astype(np.float32))
 
 
-def _item_rows(model: FittedModel, items: str | Sequence[str] | None) -> Indices:
+def _item_rows(model: FittedModel, items: Id | Sequence[Id] | None) -> Indices:
     if items is None:
         return np.arange(len(model.items), dtype=np.int32)
-    wanted = checked_ids(items, "item")
+    wanted = checked_ids(items, model.items)
     return np.array([model.item_index(item) for item in wanted], dtype=np.int32)

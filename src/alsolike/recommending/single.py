@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.vocabulary import Id
 from alsolike.errors import SettingError
 from alsolike.models.als.normal_equations import checked_values
 from alsolike.models.base import (
@@ -60,12 +61,12 @@ from alsolike.usage_hints import with_example
 
 def recommend_one(
     model: FittedModel,
-    user: str,
+    user: Id,
     *,
     k: int = 10,
     exclude_seen: bool = True,
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
+    allow: Iterable[Id] | None = None,
+    deny: Iterable[Id] | None = None,
     without_likes: WithoutLikes = "popular",
 ) -> Table:
     """Recommend items to one user; the same table as ``recommend(model, user)``.
@@ -76,7 +77,7 @@ def recommend_one(
     Parameters
     ----------
     model : FittedModel
-    user : str
+    user : str or int
         Id of the user.
     k, exclude_seen, allow, deny, without_likes
         As in `alsolike.recommending.batch.recommend`.
@@ -100,13 +101,13 @@ def recommend_one(
     ['a3']
     """
     expect_model(model, "recommend to one user")
-    (user,) = checked_ids(user, "user")
+    (user,) = checked_ids(user, model.users)
     row = model.users.index_of(user)
     among = open_items(len(model.items), *open_ids(model, allow, deny))
     found = recommend_row(
         model, row, among, k, exclude_seen=exclude_seen, without_likes=without_likes
     )
-    owner = "user", model.users.id_of(row)
+    owner = "user", model.users.ids_of([row])
     return list_table(model, owner, "item", found.rows, found.scores, found.bases)
 
 
@@ -157,11 +158,11 @@ def recommend_row(
 @with_example('al.recommend_for_likes(model, {"i1": 1, "i2": 1}, k=10)')
 def recommend_for_likes(
     model: FittedModel,
-    likes: Mapping[str, float],
+    likes: Mapping[Id, float],
     *,
     k: int = 10,
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
+    allow: Iterable[Id] | None = None,
+    deny: Iterable[Id] | None = None,
     without_likes: WithoutLikes = "popular",
 ) -> Table:
     """Recommend items to a new user, by likes; scores as in `alsolike.recommend`.
@@ -169,7 +170,7 @@ def recommend_for_likes(
     Parameters
     ----------
     model : FittedModel
-    likes : mapping of str to float
+    likes : mapping of str or int to float
         Ids or names of items, with the value of each as in the training data (1 for a like, a
         count; below zero for a dislike). They are not recommended.
     k, allow, deny, without_likes
@@ -244,7 +245,7 @@ def recommend_row_for_likes(
 
 def similar_to(
     model: FittedModel,
-    item: str,
+    item: Id,
     *,
     k: int = 10,
     affinity: Affinity | None = None,
@@ -258,7 +259,7 @@ def similar_to(
     Parameters
     ----------
     model : FittedModel
-    item : str
+    item : str or int
         Id or name of the item.
     k, affinity, popularity_bias, prior_strength, include_self, min_count
         As in `alsolike.recommending.batch.similar`, as are further errors.
@@ -284,12 +285,12 @@ def similar_to(
     if by_cosine is not None and by_cosine.item_norms[row] > 0:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
-    return list_table(model, ("item", model.items.id_of(row)), "similar_item", indices, scores)
+    return list_table(model, ("item", model.items.ids_of([row])), "similar_item", indices, scores)
 
 
 def fold_in_user(
     model: FittedModel,
-    items: Sequence[str] | Indices,
+    items: Sequence[Id] | Indices,
     values: npt.ArrayLike | None = None,
 ) -> Floats:
     """Solve for the factors of a user who is not in the model.
@@ -297,7 +298,7 @@ def fold_in_user(
     Parameters
     ----------
     model : FittedModel
-    items : sequence of str (ids or names), or int32, (n,) (rows)
+    items : sequence of str or int (ids or names), or int32, (n,) (rows)
     values : float, (n,), or None
         d_ui of each item, as in the training data; None: 1 each.
 

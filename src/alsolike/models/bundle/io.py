@@ -12,7 +12,7 @@
                              strongest neighbours of each item (starts, items, counts)
 
 Format 1, with ``factors.safetensors`` instead of ``model.safetensors`` and no family in the
-manifest, is read too.
+manifest, is read too. Ids without a type in the manifest, as up to format 3, are text.
 
 Loading runs no code, maps the files into memory and checks all that later code relies on. Saving
 runs the same checks.
@@ -116,7 +116,9 @@ def save(
     refuse_other_folder(target)
     history = model.history if with_history else None
     parts = _parts(family, model, history)
+    id_types = {"users": model.users.id_type, "items": model.items.id_type}
     manifest = Manifest(
+        id_types={side: kind for side, kind in id_types.items() if kind != "text"},
         versions=current_versions(),
         name=model.name,
         n_users=len(model.users),
@@ -333,8 +335,8 @@ def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) 
         }
         catalogue = Catalogue.from_columns(columns, n_items=n_items)
     known = Known(
-        users=ids.vocabulary("users", n_users, kind="user"),
-        items=ids.vocabulary("items", n_items, kind="item"),
+        users=ids.vocabulary("users", n_users, kind="user", id_type=manifest.type_of("users")),
+        items=ids.vocabulary("items", n_items, kind="item", id_type=manifest.type_of("items")),
         item_counts=items.within("counts", np.int64, n_items),
         settings=manifest.settings,
         factors=manifest.factors,
