@@ -232,8 +232,8 @@ def explain(model: Path, user: str, item: str, verbose: bool) -> None:
     from alsolike.recommending import explain as explaining
 
     loaded = load_model(model)
-    [user], [item] = user_ids(loaded, [user]), item_ids(loaded, [item])
-    say_answer(explaining.explain(loaded, user, item), verbose=verbose)
+    [user_id], [item_id] = user_ids(loaded, [user]), item_ids(loaded, [item])
+    say_answer(explaining.explain(loaded, user_id, item_id), verbose=verbose)
 
 
 @click.command()

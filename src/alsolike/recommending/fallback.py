@@ -25,6 +25,8 @@ from alsolike.recommending.unknown_users import (
 )
 
 WithoutLikes = Literal["popular", "empty"]
+ForUnknown = Literal["popular", "none"]
+Fallback = Literal["popular", "none", "error"]
 
 _WHOLE = 2**24  # float32 has all whole numbers below
 
@@ -82,6 +84,11 @@ class RankedList(NamedTuple):
 def check_without_likes(given: object) -> None:
     """Raise SettingError unless `given` is "popular" or "empty"."""
     check_choice("without_likes", given, get_args(WithoutLikes))
+
+
+def check_fallback(given: object) -> None:
+    """Raise SettingError unless `given` is "popular", "none" or "error"."""
+    check_choice("fallback", given, get_args(Fallback))
 
 
 def fill_lists(

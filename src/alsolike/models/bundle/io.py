@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import said
+from alsolike.data.vocabulary import IdType
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
 from alsolike.models.arrays import BundleArrays, BundleFault
 from alsolike.models.base import FittedModel, HasAffinities
@@ -44,6 +45,7 @@ from alsolike.models.bundle.manifest import (
     SIZE_LIMIT,
     FileRecord,
     Manifest,
+    Side,
     checked_metric,
     current_versions,
     plain_values,
@@ -116,9 +118,8 @@ def save(
     refuse_other_folder(target)
     history = model.history if with_history else None
     parts = _parts(family, model, history)
-    id_types = {"users": model.users.id_type, "items": model.items.id_type}
     manifest = Manifest(
-        id_types={side: kind for side, kind in id_types.items() if kind != "text"},
+        id_types=_id_types(model),
         versions=current_versions(),
         name=model.name,
         n_users=len(model.users),
@@ -242,6 +243,12 @@ def _parts(family: Family, model: FittedModel, history: Interactions | None) -> 
         if evidence is not None:
             parts[SIMILAR] = evidence.to_arrays()
     return parts
+
+
+def _id_types(model: FittedModel) -> dict[Side, Literal["int64", "uint64"]]:
+    """Return the types of the ids that are whole numbers, by side."""
+    types: dict[Side, IdType] = {"users": model.users.id_type, "items": model.items.id_type}
+    return {side: kind for side, kind in types.items() if kind != "text"}
 
 
 def _similarity(model: FittedModel) -> dict[str, Any]:

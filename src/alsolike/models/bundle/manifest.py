@@ -34,6 +34,7 @@ HISTORY_PART: Literal["history"] = "history"
 
 SIZE_LIMIT = 1 << 24
 
+Side = Literal["users", "items"]
 Text = Annotated[str, Meta(description="a text")]
 Count = Annotated[int, Meta(ge=0, description="a number from 0")]
 Object = Annotated[Mapping[str, Any], Meta(description="an object")]
@@ -53,7 +54,8 @@ class Manifest:
     Parameters
     ----------
     format_version : int
-        Of the folder's layout; older ones are read too. Without `id_types` it is 3.
+        Of the folder's layout; older ones are read too. 0: the one to write, which is 3 without
+        `id_types`.
     versions : mapping of str to str
         Versions of alsolike and its dependencies that saved the bundle.
     name : str
@@ -120,7 +122,7 @@ class Manifest:
         Meta(description="an object with the sha256 and size of each file"),
     ]
     id_types: Annotated[
-        Mapping[Literal["users", "items"], Literal["int64", "uint64"]],
+        Mapping[Side, Literal["int64", "uint64"]],
         Meta(description="an object with the type of users or items, int64 or uint64"),
     ] = field(default_factory=dict)
 
@@ -129,7 +131,7 @@ class Manifest:
             version = FORMAT_VERSION if self.id_types else _OF_TEXT_IDS
             object.__setattr__(self, "format_version", version)
 
-    def type_of(self, side: Literal["users", "items"]) -> IdType:
+    def type_of(self, side: Side) -> IdType:
         """Return the type of the ids of a side; text if it is not stated."""
         return self.id_types.get(side, "text")
 

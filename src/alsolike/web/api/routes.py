@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
-from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,30 +20,13 @@ from alsolike.recommending import fallback
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.web.api import schemas
 from alsolike.web.api.fast_path import DEFAULT_K
+from alsolike.web.api.id_types import MOST_OF_AN_ID, IdInPath, IdInQuery, IdText
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.user_queries import recommend_for
 from alsolike.web.settings import POPULARITY
 
-OutsideId = Annotated[
-    str,
-    InPath(
-        min_length=1,
-        max_length=schemas.MOST_OF_AN_ID,
-        pattern=schemas.NO_NUL,
-        description="your own id, percent-encoded",
-    ),
-]
-IdInQuery = Annotated[
-    str,
-    Query(
-        min_length=1,
-        max_length=schemas.MOST_OF_AN_ID,
-        pattern=schemas.NO_NUL,
-        description="your own id",
-    ),
-]
 K = Annotated[int, Query(ge=1, description="length of the list")]
 MinCount = Annotated[int, Query(ge=0, le=2**31, description="minimum likes of a listed item")]
 PopularityBias = Annotated[
@@ -59,7 +41,7 @@ Slot = Annotated[
     str | None,
     Query(alias="model", max_length=64, description="model name, or popularity"),
 ]
-Ids = list[schemas.OutsideId] | None
+Ids = list[IdText] | None
 Allowed = Annotated[
     Ids, Query(max_length=schemas.MOST_IDS, description="only these ids; repeatable")
 ]
@@ -70,7 +52,17 @@ WithoutLikes = Annotated[
     fallback.WithoutLikes,
     Query(description="for users without known likes: the most liked items, or an empty list"),
 ]
+ForUnknown = Annotated[
+    fallback.Fallback,
+    Query(
+        description="for a user who is not in the model and has no live likes: the most liked "
+        "items, an empty list, or the error 404; the answer's fallback says which"
+    ),
+]
 ExcludeSeen = Annotated[bool, Query(description="leave out items that the user already likes")]
+
+
+TWICE = "likes: the same item is given more than once. Give it once."
 
 
 @dataclass(frozen=True)
@@ -95,13 +87,14 @@ class _RecommendedQuery(_Filters):
     k: K = 10
     exclude_seen: ExcludeSeen = True
     without_likes: WithoutLikes = "popular"
+    fallback: ForUnknown = "error"
 
 
 SimilarQuery = Annotated[_SimilarQuery, Depends()]
 RecommendedQuery = Annotated[_RecommendedQuery, Depends()]
 
 
-async def similar_items(request: Request, item_id: OutsideId, query: SimilarQuery) -> Response:
+async def similar_items(request: Request, item_id: IdInPath, query: SimilarQuery) -> Response:
     """Return the items most similar to an item."""
     served, k = _comparing(request, query.slot), _checked(request, query.k)
     row, by_likes = queries.row_of(served, item_id), queries.is_popularity(query.slot)
@@ -124,7 +117,7 @@ async def similar_items(request: Request, item_id: OutsideId, query: SimilarQuer
         return schemas.to_json(
             schemas.Similar,
             model=queries.source_of(served, query.slot),
-            item=item_id,
+            item=served.model.items.id_of(row),
             **basis,
             similar=queries.ranked(served, ranking),
         )
@@ -162,7 +155,7 @@ async def similar_to_these(request: Request, basket: schemas.Basket, slot: Slot 
         return schemas.to_json(
             schemas.SimilarToSet,
             model=queries.source_of(served, slot),
-            items=basket.items,
+            items=[served.model.items.id_of(row) for row in rows],
             **basis,
             similar=queries.ranked(served, ranking),
         )
@@ -172,7 +165,7 @@ async def similar_to_these(request: Request, basket: schemas.Basket, slot: Slot 
 
 def explain_neighbours(
     request: Request,
-    item_id: OutsideId,
+    item_id: IdInPath,
     other: IdInQuery,
     slot: Slot = None,
     popularity_bias: PopularityBias = None,
@@ -193,8 +186,8 @@ def explain_neighbours(
     basis = queries.similar_basis(served, [row], similarity)
     return {
         "model": queries.source_of(served),
-        "item": item_id,
-        "other": other,
+        "item": served.model.items.id_of(row),
+        "other": served.model.items.id_of(near),
         "cosine": score if cosine is None else cosine,
         "similarity": score,
         **basis,
@@ -208,7 +201,7 @@ def find_items(
     q: Annotated[
         str,
         Query(
-            max_length=schemas.MOST_OF_AN_ID, description="a name, part of a name, an id or a link"
+            max_length=MOST_OF_AN_ID, description="a name, part of a name, an id or a link"
         ),
     ],
     limit: K = 20,
@@ -223,7 +216,7 @@ def find_items(
     }
 
 
-def one_item(request: Request, item_id: OutsideId, slot: Slot = None) -> dict[str, Any]:
+def one_item(request: Request, item_id: IdInPath, slot: Slot = None) -> dict[str, Any]:
     """Return the details of an item."""
     served = requested_model(request, slot)
     known = queries.item_of(served, queries.row_of(served, item_id))
@@ -236,11 +229,11 @@ def one_item_by_query(request: Request, item: IdInQuery, slot: Slot = None) -> d
 
 
 def recommend_to_user(
-    request: Request, user_id: OutsideId, query: RecommendedQuery
+    request: Request, user_id: IdInPath, query: RecommendedQuery
 ) -> dict[str, Any]:
     """Recommend to a user; live likes count at once."""
     served, service = requested_model(request, query.slot), service_of(request)
-    found, profile = queries.recommendations(
+    found, profile, fallen_back = queries.recommendations(
         served,
         user_id,
         service.state.likes_of(user_id),
@@ -250,11 +243,13 @@ def recommend_to_user(
         deny=query.deny,
         without_likes=query.without_likes,
         by_likes=queries.is_popularity(query.slot),
+        fallback=query.fallback,
     )
     return {
         "model": queries.source_of(served, query.slot),
-        "user": user_id,
+        "user": served.model.users.id_from(user_id),
         "basis": found.basis,
+        "fallback": fallen_back,
         "recommendations": queries.recommended(served, found),
         "training_likes": profile.trained,
         "live_likes": len(profile.live),
@@ -274,9 +269,11 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
     served, k = requested_model(request, slot), _checked(request, wish.k)
 
     def answered() -> bytes:
-        likes = distinct(wish.likes)
-        values = {queries.row_of(served, item): value for item, value in likes.items()}
-        checked_values(list(likes.values()), len(likes))
+        likes = wish.likes
+        values = {queries.row_of(served, one.item): one.value for one in likes}
+        if len(values) < len(likes):
+            raise SettingError(TWICE)
+        checked_values(list(values.values()), len(values))
         may_appear = queries.allowed(served, wish.allow, wish.deny)
         if queries.is_popularity(slot):
             without = values if wish.exclude_seen else ()
@@ -302,7 +299,7 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
 
 
 def explain_recommendation(
-    request: Request, user_id: OutsideId, item: IdInQuery, slot: Slot = None
+    request: Request, user_id: IdInPath, item: IdInQuery, slot: Slot = None
 ) -> dict[str, Any]:
     """Return the contributions of a user's likes to an item's score; they add up to it."""
     served = requested_model(request, slot)
@@ -310,8 +307,8 @@ def explain_recommendation(
     why = queries.explanation(served, user_id, item, live)
     return {
         "model": queries.source_of(served),
-        "user": user_id,
-        "item": item,
+        "user": served.model.users.id_from(user_id),
+        "item": why.item,
         "basis": why.basis,
         "score": why.score,
         "parts": [
@@ -388,11 +385,3 @@ async def _answered(answered: Callable[[], bytes], *, is_fast: bool) -> Response
     """Return a response, computed at once if fast, else in a thread."""
     content = answered() if is_fast else await asyncio.to_thread(answered)
     return Response(content, media_type="application/json")
-
-
-def distinct(likes: list[schemas.Like]) -> dict[str, float]:
-    """Return likes as items to values; raise SettingError if an item comes twice."""
-    found = {one.item: one.value for one in likes}
-    if len(found) < len(likes):
-        raise SettingError("likes: the same item is given more than once. Give it once.")
-    return found
