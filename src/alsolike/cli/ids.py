@@ -46,6 +46,24 @@ def unknown_user(model: "FittedModel", text: str) -> str:
     )
 
 
+def user_ids_or_new(
+    model: "FittedModel", typed: Sequence[str]
+) -> "tuple[list[Id], dict[Id, None]]":
+    """Return ids of users, and those that the model lacks; UnknownId if one can be no user's."""
+    ids = model.users.column_of([_as_utf8(text) for text in typed]).tolist()
+    return ids, dict.fromkeys(one for one in ids if one not in model.users)
+
+
+def expect_one_group(
+    users: Sequence[str], *, every: bool, likes: str | None, liked: Sequence[str]
+) -> None:
+    """Raise UsageError unless lists are asked for in exactly one way."""
+    if [bool(users), every, likes is not None, bool(liked)].count(True) != 1:
+        raise click.UsageError(
+            "Give the ids of users, or --all, or --likes FILE, or --like ITEM: one of them."
+        )
+
+
 def some_or_all(typed: Sequence[str], *, every: bool, what: str) -> Sequence[str] | None:
     """Return what was typed, or None for --all; exactly one of them must be given."""
     if every == bool(typed):

@@ -2,32 +2,27 @@
 
 import bisect
 import functools
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from alsolike.data.string_array import StringArray
+from alsolike.data.whole_numbers import IdType, is_whole, near_number, numbers_of, type_of_digits
 from alsolike.errors import DataError, UnknownId
 from alsolike.usage_hints import did_you_mean_id
 
 Indices = npt.NDArray[np.int32]
 Id = str | int
-IdType = Literal["text", "int64", "uint64"]
 
 _BETWEEN = 32  # ids from one landmark to the next
 # Finding one id takes as long as adding so many to a dictionary; and a dictionary of all ids needs
 # more memory than all else that a worker of a service holds for itself.
 _EACH = 16
-_SHORT = 19  # characters; fewer fit in 64 bits in any case
-_LEAST, _MOST, _MOST_UNSIGNED = -(2**63), 2**63 - 1, 2**64 - 1
-_MINUS = ord("-")
 # Blanks of all kinds, the zero-width space, the byte order mark.
 _BLANKS = " \t\n\r\v\f\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
 _BLANKS += "\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
-_DIGITS = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)  # of a whole number, in the only way to write it
 
 
 class Vocabulary:
@@ -183,15 +178,32 @@ class Vocabulary:
         (7, '07')
         """
         if isinstance(outside, str):
-            return int(outside) if self.are_whole and _fits(outside) else plain_text(outside)
+            return int(outside) if self.are_whole and is_whole(outside) else plain_text(outside)
         return outside.item() if isinstance(outside, np.generic) else outside
+
+    def column_of(self, outside: Sequence[Id]) -> npt.NDArray[Any]:
+        """Return ids, known or not, as a column of the type of these.
+
+        Raises
+        ------
+        UnknownId
+            One can never be an id of this type.
+        """
+        odd = next((one for one in outside if self.misfit(one)), None)
+        if odd is not None:
+            raise UnknownId(self.misfit(odd))
+        column = np.empty(len(outside), dtype=object)
+        column[:] = [self.id_from(one) for one in outside]
+        if not self.are_whole or not all(is_whole(str(one), self.id_type) for one in outside):
+            return column
+        return column.astype(self.id_type)
 
     def misfit(self, outside: Id) -> str:
         """Return why `outside`, known or not, cannot be an id here, or an empty text."""
-        is_whole = not isinstance(outside, str)
-        if self.are_whole and (isinstance(outside, (bool, np.bool_)) or not _fits(str(outside))):
-            return f"ids of {self.kind}s are whole numbers; {outside!r} is not one.{_tidy(outside)}"
-        if is_whole and not self.are_whole:
+        if self.are_whole and (isinstance(outside, (bool, np.bool_)) or not is_whole(str(outside))):
+            hint = near_number(outside) if isinstance(outside, str) else ""
+            return f"ids of {self.kind}s are whole numbers; {outside!r} is not one.{hint}"
+        if not self.are_whole and not isinstance(outside, str):
             return f"ids of {self.kind}s are text here, not numbers. Pass {str(outside)!r}."
         return ""
 
@@ -204,15 +216,10 @@ class Vocabulary:
             An id is not a whole number of that type.
         """
         if id_type != "text":
-            odd = next((one for one in self.ids if _DIGITS.fullmatch(one) is None), None)
+            odd = next((one for one in self.ids if not is_whole(one, id_type)), None)
             if odd is not None:
-                raise DataError(f"ids of {self.kind}s are whole numbers; {odd!r} is not one.")
-            lowest = int(min(self.ids, key=int, default="0"))
-            highest = int(max(self.ids, key=int, default="0"))
-            limits = np.iinfo(id_type)
-            if lowest < limits.min or highest > limits.max:
                 raise DataError(
-                    f"ids of {self.kind}s from {lowest} to {highest} do not fit in {id_type}."
+                    f"ids of {self.kind}s are whole numbers ({id_type}); {odd!r} is not"
                 )
         return Vocabulary(self.ids, kind=self.kind, id_type=id_type)
 
@@ -229,7 +236,7 @@ class Vocabulary:
             These are whole numbers, and an id of `other` is not, or they fit no type together.
         """
         if self.are_whole and not other.are_whole:
-            odd = next((one for one in other.ids if not _fits(one)), None)
+            odd = next((one for one in other.ids if not is_whole(one)), None)
             if odd is not None:
                 raise DataError(f"{self.misfit(odd)} Leave it out, or train again with text ids.")
         texts = StringArray.pack(sorted({*self.ids, *other.ids}))
@@ -271,45 +278,6 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         return f"Vocabulary({len(self):,} {self.kind}s)"
-
-
-def type_of_digits(ids: StringArray) -> IdType:
-    """Return the type of 64 bits that holds these whole numbers, given as digits, or "text".
-
-    Examples
-    --------
-    >>> [type_of_digits(StringArray.pack(ids)) for ids in (["-1"], [str(2**63)], [str(2**64)])]
-    ['int64', 'uint64', 'text']
-    """
-    lengths = np.diff(ids.offsets)
-    if lengths.max(initial=0) < _SHORT:
-        return "int64"
-    long = [int(ids[row]) for row in np.flatnonzero(lengths >= _SHORT).tolist()]
-    if min(long) >= _LEAST and max(long) <= _MOST:
-        return "int64"
-    is_signed = (ids.blob[ids.offsets[:-1]] == _MINUS).any()
-    return "uint64" if not is_signed and max(long) <= _MOST_UNSIGNED else "text"
-
-
-def numbers_of(ids: StringArray) -> npt.NDArray[np.uint64]:
-    """Return whole numbers of 64 bits, given as digits, as uint64; below zero, modulo 2^64.
-
-    Examples
-    --------
-    >>> numbers_of(StringArray.pack(["-7", "0", "9223372036854775807"])).astype("int64").tolist()
-    [-7, 0, 9223372036854775807]
-    """
-    numbers = np.zeros(len(ids), dtype=np.uint64)
-    if not len(ids):
-        return numbers
-    is_signed = ids.blob[ids.offsets[:-1]] == _MINUS
-    places, ends = ids.offsets[:-1] + is_signed, ids.offsets[1:]
-    for _ in range(int((ends - places).max())):
-        left = places < ends
-        digits = ids.blob[places[left]] - np.uint8(ord("0"))
-        numbers[left] = numbers[left] * np.uint64(10) + digits
-        places = places + left
-    return np.where(is_signed, np.uint64(0) - numbers, numbers)
 
 
 def check_ids(ids: Sequence[object], kind: str) -> tuple[list[str], bool]:
@@ -354,21 +322,6 @@ def _way_out(one: object) -> str:
     if isinstance(one, (float, np.floating)) and float(one).is_integer():
         return f"Pass {int(one)}"
     return "Turn it into text"
-
-
-def _fits(text: str) -> bool:
-    """Return whether a text is exactly the digits of a whole number of 64 bits."""
-    if len(text) > _SHORT + 2 or _DIGITS.fullmatch(text) is None:
-        return False
-    return _LEAST <= int(text) <= _MOST_UNSIGNED
-
-
-def _tidy(outside: object) -> str:
-    """Return a suggestion for a text with blanks or zeros around a whole number, or nothing."""
-    text = str(outside).strip(_BLANKS)
-    digits = text.lstrip("0") or "0"
-    is_near = isinstance(outside, str) and bool(text) and _fits(digits)
-    return f" Did you mean {digits}?" if is_near else ""
 
 
 def plain_text(one: str) -> str:

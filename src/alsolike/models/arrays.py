@@ -15,7 +15,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.string_array import StringArray
-from alsolike.data.vocabulary import IdType, Vocabulary
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.whole_numbers import IdType
 from alsolike.errors import DataError
 from alsolike.storage.safetensors import Tensors
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.vocabulary import Id
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.data.vocabulary import Id
 from alsolike.models.base import (
     FittedModel,
     HasFactors,
@@ -24,11 +24,14 @@ from alsolike.models.similarity.config import Affinity
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.fallback import (
+    Fallback,
     Lists,
     WithoutLikes,
+    check_fallback,
     check_without_likes,
     fill_lists,
     left_out_pairs,
+    with_unknown,
 )
 from alsolike.recommending.ranking.exclusion import excluded_of
 from alsolike.recommending.ranking.nearest import expect_item_scorer
@@ -138,6 +141,7 @@ def recommend(
     allow: Iterable[Id] | None = None,
     deny: Iterable[Id] | None = None,
     without_likes: WithoutLikes = "popular",
+    fallback: Fallback = "error",
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Table:
@@ -162,6 +166,10 @@ def recommend(
         List for users about whom the model knows nothing (without a value above zero in the
         training data, with factors that are all zero, or with the same score for every item): the
         most liked items, without seen and disliked ones, or no rows.
+    fallback : {"error", "popular", "none"}
+        For users who are not in the model: raise UnknownId, list the most liked items, or give no
+        rows. With the latter two, the table has a last column ``fallback``: ``"popular"`` in the
+        rows of such users, else None. For their likes, see `alsolike.recommend_to_new`.
     engine, observer
         As in `top_items`.
 
@@ -175,9 +183,12 @@ def recommend(
     Raises
     ------
     UnknownId
-        A user or an item is not in the model.
+        A user or an item is not in the model. With another `fallback` than "error": an item, or an
+        id that can be no user's, such as ``"x"`` where ids are whole numbers.
     SettingError
         `exclude_seen` for a model without its history, or `k` below 1.
+    Unable
+        ``fallback="popular"``, and the model has no counts of likes.
 
     Examples
     --------
@@ -195,19 +206,37 @@ def recommend(
     """
     expect_model(model, "recommend")
     check_without_likes(without_likes)
-    rows = user_rows(users, model.users)
+    check_fallback(fallback)
+    if users is None or fallback == "error":
+        rows = user_rows(users, model.users)
+        is_known, user_ids = np.ones(len(rows), dtype=bool), model.users.ids_of(rows)
+    else:
+        given = checked_ids(users, model.users)
+        user_ids, places = model.users.column_of(given), model.users.places_of(given)
+        is_known = places >= 0
+        rows = places[is_known].astype(np.int32)
+    among = open_ids(model, allow, deny)
     lists = shown_items(
         model,
         rows,
         k=k,
         exclude_seen=exclude_seen,
-        among=open_ids(model, allow, deny),
+        among=among,
         without_likes=without_likes,
         engine=engine,
         observer=observer,
     )
-    user_ids = model.users.ids_of(rows)
-    return lists_table(model, ("user", user_ids), "item", lists.indices, lists.scores, lists.bases)
+    if fallback != "error":
+        may_appear = open_items(len(model.items), *among)
+        lists = with_unknown(model, lists, is_known, may_appear, fallback)
+    owners = "user", user_ids
+    table = lists_table(model, owners, "item", lists.indices, lists.scores, lists.bases)
+    if fallback == "error":
+        return table
+    listed, _ = np.nonzero(lists.indices >= 0)
+    names = np.full(len(listed), None, dtype=object)
+    names[~is_known[listed]] = fallback
+    return Table({**table.to_dict(), "fallback": names})
 
 
 def shown_items(

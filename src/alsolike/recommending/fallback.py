@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions, masked
+from alsolike.errors import Unable
 from alsolike.models.base import Basis, FittedModel, Floats, HasFactors, Recommender
 from alsolike.models.baselines.popularity import as_scores
 from alsolike.models.settings import check_choice
@@ -137,6 +138,46 @@ def fill_lists(
         here = slice(first, first + len(items))
         indices[row, here], popular[row, here] = items, True
         scores[row, here] = most_liked.scores(items)
+    return Lists(indices, scores, popular)
+
+
+def with_unknown(
+    model: Recommender, lists: Lists, is_known: Mask, may_appear: Mask, fallback: ForUnknown
+) -> Lists:
+    """Add the lists of users who are not in the model: the most liked items, or nothing.
+
+    Parameters
+    ----------
+    model, may_appear
+        As in `fill_lists`.
+    lists : Lists
+        Of the known users, in order.
+    is_known : bool, (n_rows,)
+        Which users, of all in order, are known.
+    fallback : {"popular", "none"}
+
+    Raises
+    ------
+    Unable
+        The most liked items are wanted, and the model has no counts of likes.
+    """
+    width, n_rows = lists.indices.shape[1], len(is_known)
+    indices = np.full((n_rows, width), -1, dtype=np.int32)
+    scores = np.full((n_rows, width), -np.inf, dtype=np.float32)
+    popular = np.zeros((n_rows, width), dtype=bool)
+    indices[is_known], scores[is_known] = lists.indices, lists.scores
+    popular[is_known] = lists.popular
+    if fallback == "popular" and not is_known.all():
+        most_liked = MostLiked.of(model, may_appear)
+        if not most_liked.likes.any():
+            raise Unable(
+                f"{model.name!r} does not know how many like an item, so it has no list for users "
+                "who are not in it. Pass fallback='none'."
+            )
+        best = most_liked.best(width, np.empty(0, dtype=np.int32))
+        here = slice(0, len(best))
+        indices[~is_known, here], popular[~is_known, here] = best, True
+        scores[~is_known, here] = most_liked.scores(best)
     return Lists(indices, scores, popular)
 
 

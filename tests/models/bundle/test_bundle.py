@@ -646,7 +646,7 @@ MANIFESTS: list[tuple[Edit, str]] = [
     (lambda m: m.update(format_version=0), "format version of at least 1 expected"),
     (lambda m: m.update(id_types={"users": "text"}), '"id_types": an object with the type'),
     (lambda m: m.update(id_types={"user": "int64"}), '"id_types": an object with the type'),
-    (lambda m: m.update(id_types={"items": "int64"}), "ids.safetensors: ids of items are whole n"),
+    (lambda m: m.update(id_types={"items": "int64"}), r"ids of items are whole numbers \(int64\)"),
     (lambda m: m.update(format="gguf"), '"format": "alsolike model" expected'),
     (lambda m: m.pop("metrics"), r"keys missing: \['metrics'\]"),
     (lambda m: m.update(surprise=1), r"unknown key 'surprise'"),

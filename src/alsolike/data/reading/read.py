@@ -23,7 +23,8 @@ from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, 
 from alsolike.data.reading.sources import Ref, are_whole_numbers, load, place_of, workspace
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import column_of
-from alsolike.data.vocabulary import Vocabulary, type_of_digits
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.whole_numbers import type_of_digits
 from alsolike.errors import DataError, SettingError
 from alsolike.progress import SILENT, Observer
 from alsolike.usage_hints import with_example

@@ -34,7 +34,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import said
-from alsolike.data.vocabulary import IdType
+from alsolike.data.whole_numbers import IdType
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
 from alsolike.models.arrays import BundleArrays, BundleFault
 from alsolike.models.base import FittedModel, HasAffinities

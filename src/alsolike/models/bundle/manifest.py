@@ -19,7 +19,7 @@ import numpy as np
 from msgspec import Meta, Struct, to_builtins
 
 from alsolike._version import __version__
-from alsolike.data.vocabulary import IdType
+from alsolike.data.whole_numbers import IdType
 from alsolike.errors import BundleError, DataError
 from alsolike.models.similarity.evidence import KEPT
 from alsolike.storage.safetensors import DAMAGED, map_file

@@ -15,9 +15,7 @@ from alsolike.data.vocabulary import Id
 MOST_OF_AN_ID = 16_384
 NO_NUL = r"^[^\x00]*$"
 
-IdText = Annotated[
-    str, StringConstraints(min_length=1, max_length=MOST_OF_AN_ID, pattern=NO_NUL)
-]
+IdText = Annotated[str, StringConstraints(min_length=1, max_length=MOST_OF_AN_ID, pattern=NO_NUL)]
 IdInPath = Annotated[
     str,
     InPath(

@@ -103,9 +103,7 @@ def take_like_back_by_query(
     return take_like_back(request, user, item, slot)
 
 
-def _checked_likes(
-    served: ServedModel, user: str, likes: list[schemas.Like]
-) -> dict[str, float]:
+def _checked_likes(served: ServedModel, user: str, likes: list[schemas.Like]) -> dict[str, float]:
     """Return likes as texts of items to values.
 
     Raises

@@ -200,9 +200,7 @@ def find_items(
     request: Request,
     q: Annotated[
         str,
-        Query(
-            max_length=MOST_OF_AN_ID, description="a name, part of a name, an id or a link"
-        ),
+        Query(max_length=MOST_OF_AN_ID, description="a name, part of a name, an id or a link"),
     ],
     limit: K = 20,
     slot: Slot = None,

@@ -1,6 +1,6 @@
 """Defines the request and response bodies of the API, for validation and OpenAPI."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
@@ -23,6 +23,7 @@ SIMILARITY = (
 DIAL = "the dial of similar items, from 0 (specific) to 1 (popular)"
 MOST_LIKES = 1_000
 MOST_IDS = 1_000
+
 
 class Taken(BaseModel):
     """Base of request bodies; unknown fields are errors."""

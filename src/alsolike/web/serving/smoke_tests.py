@@ -99,7 +99,8 @@ def _check_items(served: ServedModel, *, is_companion: bool) -> None:
         if not np.isfinite(scores).all():
             raise BundleError(
                 f"Model {served.name!r} finds no finite scores of items similar to "
-                f"{model.items.text_of(row)!r}, one of its most liked items. The current model stays."
+                f"{model.items.text_of(row)!r}, one of its most liked items. The current model "
+                "stays."
             )
     if not has_any:
         raise BundleError(
