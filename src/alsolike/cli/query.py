@@ -266,9 +266,9 @@ def _for_users(
     known = loaded.users.indices_of(one for one in ids if one not in new)
     notes = fallback_notes(loaded, known, without_likes)
     if new:
-        more = f" and {len(new) - 1:,} others are" if len(new) > 1 else " is"
+        more = f" and {len(new) - 1:,} more" if len(new) > 1 else ""
         gets = "no list" if fallback == "none" else "the most liked items (fallback popular)"
-        notes.append(f"user {next(iter(new))!r}{more} not in the model: {gets}.")
+        notes.append(f"Not in the model: {next(iter(new))!r}{more}; {gets}.")
     for sentence in notes:
         say(sentence, err=True)
     return table, bool(notes) and (without_likes == "empty" or fallback == "none")
@@ -285,8 +285,8 @@ def _for_table(
     found, _ = read_likes(likes, options, reads=[model])
     if known := int((loaded.users.places_of(found.users) >= 0).sum()):
         say(
-            f"{counted(known, 'user')} of {likes} are in the model, too: their lists rest on this "
-            "table alone.",
+            f"In the model, too: {counted(known, 'user')} of {likes}; the lists rest on this table "
+            "alone.",
             err=True,
         )
     return recommend_to_new(loaded, found, engine=engine, observer=Warnings(), **how)

@@ -308,11 +308,13 @@ class FittedModel(ABC):
             raise UnknownId(
                 f"{len(rows)} items have the name {item!r}. Give one of their ids: {ids}."
             )
-        among = f"among the {len(self.items):,} items of this model.{self._meant(item)}"
-        misfit = self.items.misfit(item)
-        if misfit:
-            raise UnknownId(f"{misfit} Nor is it a name {among}")
-        raise UnknownId(f"item {self.items.id_from(item)!r} is neither an id nor a name {among}")
+        if misfit := self.items.misfit(item):
+            names = " Nor is it a name." if self._rows_by_name else ""
+            raise UnknownId(misfit + (names and names + self._meant(item)))
+        raise UnknownId(
+            f"item {self.items.id_from(item)!r} is neither an id nor a name among the "
+            f"{len(self.items):,} items of this model.{self._meant(item)}"
+        )
 
     def _meant(self, item: str) -> str:
         """Suggest names or ids, as a sentence."""

@@ -162,7 +162,7 @@ def explain(model: FittedModel, user: Id, item: Id) -> Explanation:
     history = history_of(model, "explain a score").user_items
     stored = slice(history.indptr[row], history.indptr[row + 1])
     items, values = np.asarray(history.indices[stored]), np.asarray(history.data[stored])
-    return explain_rows(model, user, target, items, values, row)
+    return explain_rows(model, model.users.id_of(row), target, items, values, row)
 
 
 def explain_rows(

@@ -120,6 +120,6 @@ def _joined(found: list[RankedList], length: int) -> Lists:
 
 def _warn(danger: str, observer: Observer | None) -> None:
     if observer is None:
-        warnings.warn(danger, stacklevel=3)
+        warnings.warn(danger, stacklevel=4)
     else:
         observer.warn(danger)
