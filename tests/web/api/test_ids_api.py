@@ -75,10 +75,25 @@ def test_live_likes_count_by_number_and_by_digits(client):
 @pytest.mark.parametrize(
     ("path", "body", "query", "message"),
     [
-        ("users/5/likes", {"likes": [{"item": "10x"}]}, {}, "ids of items are whole numbers; '10x'"),
+        (
+            "users/5/likes",
+            {"likes": [{"item": "10x"}]},
+            {},
+            "ids of items are whole numbers; '10x'",
+        ),
         ("users/5x/likes", {"likes": [{"item": 101}]}, {}, "ids of users are whole numbers; '5x'"),
-        ("users/u1/likes", {"likes": [{"item": 1}]}, {"model": "als-2"}, "are text here, not numbers"),
-        ("similar", {"items": ["0101"]}, {}, "Ids of items are whole numbers; '0101' is not one. Did"),
+        (
+            "users/u1/likes",
+            {"likes": [{"item": 1}]},
+            {"model": "als-2"},
+            "are text here, not numbers",
+        ),
+        (
+            "similar",
+            {"items": ["0101"]},
+            {},
+            "Ids of items are whole numbers; '0101' is not one. Did",
+        ),
         ("similar", {"items": [101.5]}, {}, "valid string"),
         ("similar", {"items": [True]}, {}, "valid string"),
         ("similar", {"items": [101, "101"]}, {}, "101 is given more than once"),
@@ -97,15 +112,23 @@ def test_people_never_seen_get_what_was_asked_for(client, model):
     assert unknown.status_code == 404
     assert client.get(url, params={**query, "fallback": "error"}).json() == unknown.json()
     popular = client.get(url, params={**query, "fallback": "popular", "deny": ["101"]}).json()
-    assert (popular["user"], popular["fallback"], popular["basis"]) == (777, "popular", "popularity")
+    assert (popular["user"], popular["fallback"], popular["basis"]) == (
+        777,
+        "popular",
+        "popularity",
+    )
     assert len(popular["recommendations"]) == 3
     assert all(one["score"] == one["likes"] for one in popular["recommendations"])
     assert 101 not in items_of(popular, "recommendations")
     none = client.get(url, params={**query, "fallback": "none"}).json()
     assert (none["fallback"], none["recommendations"]) == ("none", [])
-    known = client.get(f"{API}/users/5/recommendations", params={**query, "fallback": "none"}).json()
+    known = client.get(
+        f"{API}/users/5/recommendations", params={**query, "fallback": "none"}
+    ).json()
     assert (known["fallback"], len(known["recommendations"])) == (None, 3)
-    nobody = client.get(f"{API}/users/nobody/recommendations", params={**query, "fallback": "popular"})
+    nobody = client.get(
+        f"{API}/users/nobody/recommendations", params={**query, "fallback": "popular"}
+    )
     assert nobody.json()["user"] == "nobody"
     assert client.get(url, params={**query, "fallback": "most"}).status_code == 422
 
