@@ -20,11 +20,9 @@ from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.matrices import read_matrix
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.reading.source_table import SourceTable, refuse_overwriting, where, write_rejects
-from alsolike.data.reading.sources import Ref, are_whole_numbers, load, place_of, workspace
-from alsolike.data.string_array import StringArray
+from alsolike.data.reading.sources import Ref, load, place_of, vocabulary_of, workspace
 from alsolike.data.validation import column_of
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.data.whole_numbers import type_of_digits
 from alsolike.errors import DataError, SettingError
 from alsolike.progress import SILENT, Observer
 from alsolike.usage_hints import with_example
@@ -256,8 +254,8 @@ def _from_rows(
         for role, ref in wanted.columns().items():
             place_of(loaded, ref, f"item_{role}")
     counts = clean(connection, loaded, roles, rules)
-    users = _vocabulary(connection, loaded, roles.user, "user")
-    items = _vocabulary(connection, loaded, roles.item, "item")
+    users = vocabulary_of(connection, loaded, roles.user, "user")
+    items = vocabulary_of(connection, loaded, roles.item, "item")
     facts = connection.execute(
         "SELECT row, users.code AS user, items.code AS item, value, time FROM facts "
         "JOIN users ON users.id = facts.user JOIN items ON items.id = facts.item ORDER BY row"
@@ -287,25 +285,6 @@ def _from_rows(
         table,
         item_id,
     )
-
-
-def _vocabulary(
-    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, ref: Ref, side: str
-) -> Vocabulary:
-    """Give numbers to the ids in the table users or items in the order of their UTF-8 bytes."""
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT id, "  # noqa: S608 - own names
-        f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
-    )
-    ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
-    packed, are_whole = StringArray.pack(ids.tolist()), are_whole_numbers(loaded, ref, side)
-    if are_whole and type_of_digits(packed) == "text":
-        loaded.warnings.append(
-            f"the {side} ids are whole numbers that no type of 64 bits holds; they are taken as "
-            "text, as their digits."
-        )
-        are_whole = False
-    return (Vocabulary.of_digits if are_whole else Vocabulary)(packed, kind=side)
 
 
 def _repeated(

@@ -16,6 +16,9 @@ from alsolike.data.reading.files.text_files import SEALED, existing, kind_of, op
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.reading.json_lines import is_json, load_json_lines
 from alsolike.data.reading.source_table import OddCell, SourceTable, label_of, where
+from alsolike.data.string_array import StringArray
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.whole_numbers import type_of_digits
 from alsolike.engines.hardware import processors
 from alsolike.errors import DataError, SettingError
 from alsolike.storage.cleanup import no_room, scratch_folder
@@ -201,9 +204,32 @@ def id_text(
     return text
 
 
-def are_whole_numbers(loaded: SourceTable, ref: Ref, role: str) -> bool:
+def vocabulary_of(
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, ref: Ref, side: str
+) -> Vocabulary:
+    """Give numbers to the ids in the table users or items in the order of their UTF-8 bytes.
+
+    The vocabulary has the type of the column `ref`.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT id, "  # noqa: S608 - own names
+        f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
+    )
+    ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
+    packed = StringArray.pack(ids.tolist())
+    if not _are_whole_numbers(loaded, place_of(loaded, ref, side)):
+        return Vocabulary(packed, kind=side)
+    if type_of_digits(packed) != "text":
+        return Vocabulary.of_digits(packed, kind=side)
+    loaded.warnings.append(
+        f"the {side} ids are whole numbers that no type of 64 bits holds; they are taken as text, "
+        "as their digits."
+    )
+    return Vocabulary(packed, kind=side)
+
+
+def _are_whole_numbers(loaded: SourceTable, place: int) -> bool:
     """Return whether a column of ids, as `id_text` takes it, holds whole numbers."""
-    place = place_of(loaded, ref, role)
     if not loaded.types[place].startswith(_TEXT_TYPES):
         return True
     return "whole number" in loaded.firsts.get(place, {})
