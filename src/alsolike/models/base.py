@@ -24,7 +24,7 @@ from alsolike.errors import DataError, SettingError, Unable, UnknownId
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.models.similarity.terms import AffinityTerms
-from alsolike.usage_hints import did_you_mean_id, suggestion
+from alsolike.usage_hints import ASKS, did_you_mean_id, suggestion
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -286,20 +286,15 @@ class FittedModel(ABC):
         return np.argsort(-self.item_counts, kind="stable").astype(np.int32)
 
     def item_index(self, item: Id) -> int:
-        """Find the row of an item by its id, or else by its name, exact or without case.
-
-        A number is an id only.
+        """Find the row of an item by its id, or a text by its name, exact or without case.
 
         Raises
         ------
         UnknownId
             It is neither an id nor the name of exactly one item; lists the ids of several.
         """
-        found = self.items.find(item)
-        if found is not None:
-            return found
-        if not isinstance(item, str):
-            return self.items.index_of(item)  # raises
+        if not isinstance(item, str) or item in self.items:
+            return self.items.index_of(item)
         rows = self._rows_by_name.get(item) or self._rows_by_folded_name.get(item.casefold(), [])
         if len(rows) == 1:
             return rows[0]
@@ -308,13 +303,11 @@ class FittedModel(ABC):
             raise UnknownId(
                 f"{len(rows)} items have the name {item!r}. Give one of their ids: {ids}."
             )
-        if misfit := self.items.misfit(item):
-            names = " Nor is it a name." if self._rows_by_name else ""
-            raise UnknownId(misfit + (names and names + self._meant(item)))
-        raise UnknownId(
+        what = self.items.misfit(item) or (
             f"item {self.items.id_from(item)!r} is neither an id nor a name among the "
-            f"{len(self.items):,} items of this model.{self._meant(item)}"
+            f"{len(self.items):,} items of this model."
         )
+        raise UnknownId(what if ASKS in what else what + self._meant(item))
 
     def _meant(self, item: str) -> str:
         """Suggest names or ids, as a sentence."""
