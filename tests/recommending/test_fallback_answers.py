@@ -230,7 +230,7 @@ def test_the_estimator_keeps_to_the_rule():
     assert [(row["item"], row["score"]) for row in rows if row["user"] == 0] == [
         (0, 4), (1, 3), (2, 2),
     ]  # fmt: skip
-    assert {row["basis"] for row in rows if row["user"] == "1"} == {"model"}
+    assert {row["basis"] for row in rows if row["user"] == 1} == {"model"}
     only = found.recommend(np.zeros((1, 4)), without_likes="empty")
     assert len(only) == 0
 

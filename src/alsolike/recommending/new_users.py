@@ -73,9 +73,9 @@ def recommend_to_new(
 
     Examples
     --------
-    >>> from alsolike.models.neighbours.fit import fit_item_knn
+    >>> from alsolike.models.fit import fit
     >>> likes = Interactions.from_columns(["ann", "ann", "bob", "bob"], [7, 9, 7, 12])
-    >>> model = fit_item_knn(likes)
+    >>> model = fit(likes, family="item-knn")
     >>> new = Interactions.from_columns(["eve", "zoe"], [9, 12])
     >>> recommend_to_new(model, new, k=1)["item"].tolist()
     [7, 7]

@@ -1,4 +1,10 @@
-"""Defines the ids of requests and responses: text in addresses, text or whole numbers in bodies."""
+"""Defines the ids of requests and responses: text in addresses, text or whole numbers in bodies.
+
+Paths and queries are text, so a whole number is sent there as its digits. A body may hold either;
+the vocabulary of the model says whether it can be an id. A response has the type of the model's
+ids, so that a client can join it with its own table; JSON has no limit to numbers, but JavaScript
+rounds those above 2^53.
+"""
 
 from collections.abc import Callable
 from typing import Annotated, Any
