@@ -59,10 +59,13 @@ def did_you_mean(
     return suggestion([folded[one] for one, _, _ in near], plain=plain)
 
 
-def did_you_mean_id(given: str, known: Iterable[str], is_known: Callable[[str], bool]) -> str:
+def did_you_mean_id(
+    given: str, known: Iterable[str], is_known: Callable[[str], bool], *, plain: bool = False
+) -> str:
     """Suggest similar ids among perhaps millions: one typo away, or else by `did_you_mean`.
 
     `is_known` tests a text; `known` is searched only without a match, its first 10,000 ids.
+    `plain` writes them without quotes, as numbers.
 
     Examples
     --------
@@ -72,7 +75,9 @@ def did_you_mean_id(given: str, known: Iterable[str], is_known: Callable[[str], 
     """
     slips = dict.fromkeys(filter(is_known, _slips(given)))
     found = list(itertools.islice(slips, 3))
-    return suggestion(found) if found else did_you_mean(given, known, cutoff=0.7)
+    if found:
+        return suggestion(found, plain=plain)
+    return did_you_mean(given, known, cutoff=0.7, plain=plain)
 
 
 def suggestion(near: Sequence[str], *, plain: bool = False) -> str:

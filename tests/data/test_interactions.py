@@ -58,7 +58,7 @@ def test_a_matrix_is_sorted_by_its_ids() -> None:
     likes = Interactions.from_matrix(np.eye(3), users=["c", "a", "b"])
     assert likes.users.ids.to_list() == ["a", "b", "c"]
     assert likes.user_items.toarray().tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
-    assert list(Interactions.from_matrix(np.eye(11)).items)[:3] == ["0", "1", "10"]
+    assert list(Interactions.from_matrix(np.eye(11)).items)[:3] == [0, 1, 10]
 
 
 @pytest.mark.parametrize("value", [0.0, float("nan"), float("inf"), 1e39, 1e-60])
@@ -72,8 +72,9 @@ def test_a_value_that_says_nothing_is_refused_by_name(value: float) -> None:
     [
         ((["a"], ["x", "y"]), "1 users but 2 items"),
         ((["a"], ["x"], [1, 2]), r"Values of shape \(2,\) for 1 users"),
-        (([1], ["x"]), "user ids are text"),
-        ((["a"], [1]), "item ids are text"),
+        (([1.0], ["x"]), "user ids are text or whole numbers; 1.0 is of type float"),
+        ((["a", "b"], [7, "x"]), r"item ids .* not both: 'x' \(row 2\) is text, 7 \(row 1\) a"),
+        ((["a"], [2**64]), "item.* no type of 64 bits"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(columns: tuple[list[object], ...], match: str) -> None:
@@ -86,7 +87,8 @@ def test_columns_that_do_not_fit_are_refused(columns: tuple[list[object], ...], 
     [
         (["a"], "1 user ids for 2 users"),
         (["a", "a"], "distinct"),
-        (["a", 7], "user ids are text; 7 is of type int"),
+        (["a", 7], r"not both: 'a' \(row 1\) is text, 7 \(row 2\) a number"),
+        ([7, 7], "distinct"),
     ],
 )
 def test_ids_that_do_not_fit_a_matrix_are_refused(ids: list[str], match: str) -> None:

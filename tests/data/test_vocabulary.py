@@ -68,7 +68,9 @@ def test_ids_out_of_order_are_found_out(wrong: list[str]) -> None:
 @pytest.mark.parametrize(
     ("ids", "match"),
     [
-        (["a", 1], r"1 is of type int \(row 2\). Pass '1'"),
+        (["a", 1], r"text or whole numbers, not both: 'a' \(row 1\) is text, 1 \(row 2\) a number"),
+        ([1, True], r"True is of type bool \(row 2\). Turn it into text"),
+        ([1.0], r"1.0 is of type float \(row 1\). Pass 1"),
         ([None], r"None is of type NoneType \(row 1\). Leave such rows out"),
         ([b"a"], "type bytes"),
         (["a\ud800"], "half a character"),
@@ -102,3 +104,45 @@ def test_few_ids_are_found_without_a_dictionary_of_all() -> None:
     assert ids.indices_of(many).tolist() == list(range(0, 3000, 2))
     assert "_rows" in vars(ids)
     assert ids.places_of(["é7", "e7"]).tolist() == [ids.find("é7"), -1]
+
+
+WHOLE = st.one_of(
+    st.lists(st.integers(-(2**63), 2**63 - 1), max_size=40),
+    st.lists(st.integers(0, 2**64 - 1), max_size=40),
+)
+
+
+@given(WHOLE)
+def test_whole_numbers_go_in_and_come_out_as_numbers(numbers: list[int]) -> None:
+    ids, texts = (Vocabulary.of(map(kind, numbers), kind="item") for kind in (int, str))
+    assert ids == texts  # the same bytes, in the same order
+    assert list(map(str, ids)) == list(texts)
+    found = ids.ids_of(np.arange(len(ids)))
+    assert found.tolist() == list(ids) == [ids.id_of(row) for row in range(len(ids))]
+    kinds = ("text",) if not numbers else ("int64", "uint64")
+    assert found.dtype == (object if not numbers else ids.id_type)
+    assert ids.id_type in kinds
+    if numbers:
+        assert ids.indices_of(numbers).tolist() == ids.indices_of(map(str, numbers)).tolist()
+        assert ids.union(texts).id_type == ids.subset([0]).id_type == ids.id_type
+        assert texts.union(ids).id_type == "text"
+
+
+def test_a_text_is_a_whole_number_only_by_its_digits() -> None:
+    ids = Vocabulary.of([154, 7, -3], kind="item")
+    assert [ids.find(one) for one in (154, "154", np.int32(154), -3, "-3")] == [1, 1, 1, 0, 0]
+    for odd in ("0154", "154.0", " 154", "+154", "154x", "", True, 154.0, "²", 2**70):
+        assert ids.find(odd) is None  # type: ignore[arg-type]
+        assert ids.misfit(odd)  # type: ignore[arg-type]
+    with pytest.raises(UnknownId, match=r"ids of items are whole numbers; '154x' is not one\.$"):
+        ids.index_of("154x")
+    with pytest.raises(UnknownId, match=r"'0154' is not one\. Did you mean 154\?"):
+        ids.indices_of(["7", "0154"])
+    with pytest.raises(UnknownId, match=r"item 155 is not among the 3 items here\. Did .* 154"):
+        ids.index_of("155")
+    with pytest.raises(UnknownId, match=r"ids of users are text here, not numbers\. Pass '7'"):
+        Vocabulary.of(["7"], kind="user").index_of(7)
+    with pytest.raises(DataError, match="ids of items are whole numbers; 'x' is not one"):
+        ids.union(Vocabulary.of(["154", "x"], kind="item"))
+    with pytest.raises(DataError, match=r"from -3 to 18446744073709551615, which no type"):
+        ids.union(Vocabulary.of([2**64 - 1], kind="item"))

@@ -18,7 +18,6 @@ from alsolike.models.fit import fit
 from alsolike.models.registry import trained
 from alsolike.recommending.batch import recommend, similar, top_items
 from alsolike.recommending.explain import contributions_of, explain, explain_rows
-from alsolike.recommending.fallback import fallback_notes
 from alsolike.recommending.model_diff import diff
 from alsolike.recommending.pair_scores import scores_of_pairs
 from alsolike.recommending.ranking.nearest import Neighbours
@@ -32,6 +31,7 @@ from alsolike.recommending.single import (
     recommend_row_for_likes,
     similar_to,
 )
+from alsolike.recommending.unknown.fallback import fallback_notes
 from alsolike.testing import tiny_likes
 from fixed_model import Fixed
 from made_up import same

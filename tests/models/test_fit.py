@@ -64,7 +64,7 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
     dense[0, 1] = dense[10, 1] = dense[2, 9] = dense[11, 10] = dense[2, 1] = 2.0
     model = al.fit(form(dense), factors=3, iterations=2)
     assert len(model.users) == 12
-    assert model.users.id_of(model.users.index_of("11")) == "11"
+    assert model.users.id_of(model.users.index_of("11")) == 11
     assert model.item_counts[model.items.index_of("1")] == 3
     named = al.fit(al.Interactions.from_matrix(sp.csr_array(dense)), factors=3, iterations=2)
     assert scores_of(model) == scores_of(named)

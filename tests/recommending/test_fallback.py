@@ -12,10 +12,10 @@ from alsolike.models.linear.ease import EASEConfig, fit_ease
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.recommending.batch import top_items
-from alsolike.recommending.fallback import fallback_notes
 from alsolike.recommending.model_diff import diff
 from alsolike.recommending.single import recommend_for_likes, recommend_one
-from alsolike.recommending.unknown_users import all_alike
+from alsolike.recommending.unknown.fallback import fallback_notes
+from alsolike.recommending.unknown.unknown_users import all_alike
 from made_up import same
 
 # "critic" dislikes d and a; "nobody" has no row but in the matrix. Likes: c 4, b 3, d 2, a 1, e 0.

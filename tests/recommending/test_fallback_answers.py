@@ -227,10 +227,10 @@ def test_the_estimator_keeps_to_the_rule():
     found = ALSRecommender(factors=2, iterations=2).fit(matrix)
     table = found.recommend(np.array([[0, 0, 0, 0], [0, 1.0, 0, 0]]), k=3)
     rows = list(table.rows())
-    assert [(row["item"], row["score"]) for row in rows if row["user"] == "0"] == [
-        ("0", 4), ("1", 3), ("2", 2),
+    assert [(row["item"], row["score"]) for row in rows if row["user"] == 0] == [
+        (0, 4), (1, 3), (2, 2),
     ]  # fmt: skip
-    assert {row["basis"] for row in rows if row["user"] == "1"} == {"model"}
+    assert {row["basis"] for row in rows if row["user"] == 1} == {"model"}
     only = found.recommend(np.zeros((1, 4)), without_likes="empty")
     assert len(only) == 0
 

@@ -96,7 +96,7 @@ def say_rules(
     rules: "Rules",
     k: int,
     table: "Table",
-    owners: Sequence[str],
+    owners: Sequence[Any],
     kind: str,
 ) -> None:
     """Print to standard error which lists the rules make shorter than `k`."""

@@ -11,11 +11,12 @@ from alsolike.errors import SettingError, UnknownId
 from alsolike.usage_hints import ASKS, did_you_mean_id
 
 if TYPE_CHECKING:
+    from alsolike.data.vocabulary import Id
     from alsolike.models.base import FittedModel
     from alsolike.recommending.rules.rules import Rules
 
 
-def item_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
+def item_ids(model: "FittedModel", typed: Sequence[str]) -> "list[Id]":
     """Return the ids of items given by id or name."""
     found = []
     for text in map(_as_utf8, typed):
@@ -26,18 +27,43 @@ def item_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
     return found
 
 
-def user_ids(model: "FittedModel", typed: Sequence[str]) -> list[str]:
+def user_ids(model: "FittedModel", typed: Sequence[str]) -> "list[Id]":
     """Return the ids of users; UnknownId if the model lacks one."""
     texts = [_as_utf8(text) for text in typed]
     for text in texts:
         if text not in model.users:
-            hint = did_you_mean_id(text, model.users, model.users.__contains__)
-            said = (
-                f"user {text!r} is not among the {len(model.users):,} users of this model; those "
-                f"with too few likes were filtered out, if there was a filter.{hint}"
-            )
-            raise UnknownId(_with_way_out(said, "recommend", "users"))
-    return texts
+            raise UnknownId(_with_way_out(unknown_user(model, text), "recommend", "users"))
+    return [model.users.id_from(text) for text in texts]
+
+
+def unknown_user(model: "FittedModel", text: str) -> str:
+    """Return why a typed id is not one of the users of a model."""
+    users = model.users
+    if misfit := users.misfit(text):
+        return misfit
+    hint = did_you_mean_id(text, users.ids, users.__contains__, plain=users.are_whole)
+    return (
+        f"user {users.id_from(text)!r} is not among the {len(users):,} users of this model; those "
+        f"with too few likes were filtered out, if there was a filter.{hint}"
+    )
+
+
+def user_ids_or_new(
+    model: "FittedModel", typed: Sequence[str]
+) -> "tuple[list[Id], dict[Id, None]]":
+    """Return ids of users, and those that the model lacks; UnknownId if one can be no user's."""
+    ids = model.users.column_of([_as_utf8(text) for text in typed]).tolist()
+    return ids, dict.fromkeys(one for one in ids if one not in model.users)
+
+
+def expect_one_group(
+    users: Sequence[str], *, every: bool, likes: str | None, liked: Sequence[str]
+) -> None:
+    """Raise UsageError unless lists are asked for in exactly one way."""
+    if [bool(users), every, likes is not None, bool(liked)].count(True) != 1:
+        raise click.UsageError(
+            "Give the ids of users, or --all, or --likes FILE, or --like ITEM: one of them."
+        )
 
 
 def rules_of(options: dict[str, Any]) -> "Rules | None":

@@ -177,6 +177,14 @@ def dialect_options(verb: Verb) -> Verb:
     return _with(tuple(one for one in _READING if one[0] in _DIALECT), verb)
 
 
+def refuse_reading_options(flag: str) -> None:
+    """Raise UsageError if an option of reading is given, which needs the option `flag`."""
+    context = click.get_current_context()
+    for option, name in zip(_READING, _READING_NAMES, strict=True):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option[0].partition('/')[0]} needs {flag}: no table is read.")
+
+
 _SEARCHING = (
     _given("--out", "Output folder.", required=True, type=PATH),
     _given(
@@ -363,6 +371,13 @@ without_likes_option = click.option(
     default="popular",
     show_default=True,
     help="List for users about whom the model knows nothing: the most liked items, or empty.",
+)
+fallback_option = click.option(
+    "--fallback",
+    type=click.Choice(["error", "popular", "none"]),
+    default="error",
+    show_default=True,
+    help="For users who are not in the model: an error, the most liked items, or no list.",
 )
 without_history_option = click.option(
     "--without-history", is_flag=True, help="Do not save the likes in the model."

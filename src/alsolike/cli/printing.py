@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from alsolike.cli.syntax import as_typed_now
+from alsolike.progress import Observer
 
 if TYPE_CHECKING:
     from alsolike.data.anonymizing.anonymize import Anonymized
@@ -30,6 +31,14 @@ def say(finding: object, *, err: bool = False) -> None:
 def warn(danger: object) -> None:
     """Print a warning, with parameters rewritten as options of the verb."""
     say(f"warning: {as_typed_now(str(danger))}", err=True)
+
+
+class Warnings(Observer):
+    """Prints the warnings of long work, and nothing else."""
+
+    def warn(self, danger: str) -> None:
+        """Print a warning."""
+        warn(danger)
 
 
 def on_one_screen() -> bool:

@@ -1,6 +1,6 @@
 """Defines the verbs that query a fitted model: evaluate, recommend, explain and others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,15 +8,17 @@ import click
 
 from alsolike.cli.arguments import names_of, settings_with
 from alsolike.cli.files import held_out_likes, load_model, read_likes, say_rules, show_rows
-from alsolike.cli.ids import item_ids, rules_of, some_or_all, user_ids
+from alsolike.cli.ids import expect_one_group, item_ids, rules_of, user_ids, user_ids_or_new
 from alsolike.cli.options import (
     PATH,
     Source,
+    fallback_option,
     half_life_option,
     k_option,
     keep_seen_option,
     likes_argument,
     reading_options,
+    refuse_reading_options,
     rules_options,
     set_option,
     threads_option,
@@ -24,12 +26,15 @@ from alsolike.cli.options import (
     verbose_option,
     without_likes_option,
 )
-from alsolike.cli.printing import say, say_answer, say_table, warn
+from alsolike.cli.printing import Warnings, say, say_answer, say_table, warn
+from alsolike.text import counted
 
 if TYPE_CHECKING:
     from alsolike.data.interactions import Interactions
+    from alsolike.data.vocabulary import Id
     from alsolike.models.base import FittedModel
-    from alsolike.recommending.fallback import WithoutLikes
+    from alsolike.recommending.unknown.fallback import Fallback, WithoutLikes
+    from alsolike.tables import Table
 
 
 def _evaluation_command(verb: Callable[..., None]) -> click.Command:
@@ -153,6 +158,20 @@ def _evaluation_inputs(
 @click.argument("model", type=PATH)
 @click.argument("users", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="For all users.")
+@click.option(
+    "--likes",
+    type=click.Path(),
+    metavar="FILE",
+    help="For all users of this table of likes, in the model or not, by these likes alone.",
+)
+@click.option(
+    "--like",
+    "liked",
+    multiple=True,
+    metavar="ITEM",
+    help="For somebody who likes this item, by id or name; repeatable.",
+)
+@reading_options
 @k_option
 @keep_seen_option
 @click.option(
@@ -169,6 +188,7 @@ def _evaluation_inputs(
 )
 @rules_options
 @without_likes_option
+@fallback_option
 @to_option
 @verbose_option
 @threads_option
@@ -176,48 +196,123 @@ def recommend(
     model: Path,
     users: tuple[str, ...],
     every: bool,
-    k: int,
-    keep_seen: bool,
+    likes: str | None,
+    liked: tuple[str, ...],
     allow: tuple[str, ...],
     deny: tuple[str, ...],
-    without_likes: "WithoutLikes",
+    fallback: "Fallback",
     to: Path | None,
     verbose: bool,
-    threads: int | None,
-    **by_rule: Any,
+    **options: Any,
 ) -> None:
-    """Recommend items for USERS."""
+    """Recommend items for USERS, for the users of a table of likes, or for liked items.
+
+    The options of reading are for --likes.
+    """
+    expect_one_group(users, every=every, likes=likes, liked=liked)
+    if fallback != "error" and not users:
+        raise click.UsageError("--fallback is for USERS who are not in the model.")
+    if likes is None:
+        refuse_reading_options("--likes")
+    rules = rules_of(options)
+    loaded = load_model(model, to)
+    how = {
+        "k": options.pop("k"),
+        "rules": rules,
+        "allow": item_ids(loaded, allow) if allow else None,
+        "deny": item_ids(loaded, deny) if deny else None,
+        "without_likes": options.pop("without_likes"),
+    }
+    keep_seen = options.pop("keep_seen")
+    none = "No items left to recommend; try --keep-seen, or other --allow and --deny lists."
+    if likes is not None:
+        table = _for_table(loaded, model, likes, options, exclude_seen=not keep_seen, **how)
+    elif liked:
+        table = _for_liked(loaded, liked, keep_seen=keep_seen, **how)
+    else:
+        typed = None if every else users
+        table, noted = _for_users(
+            loaded, typed, fallback, options["threads"], keep_seen=keep_seen, **how
+        )
+        none = "" if noted or rules is not None else none
+    show_rows(table, to, none=none, verbose=verbose)
+
+
+def _for_users(
+    loaded: "FittedModel",
+    typed: Sequence[str] | None,
+    fallback: "Fallback",
+    threads: int | None,
+    *,
+    keep_seen: bool,
+    without_likes: "WithoutLikes",
+    **how: Any,
+) -> "tuple[Table, bool]":
+    """Return lists of users of a model, and whether it was said why some may have none."""
     from alsolike.engines.local import LocalEngine
     from alsolike.recommending import batch
-    from alsolike.recommending.fallback import fallback_notes
     from alsolike.recommending.shared import history_of
+    from alsolike.recommending.unknown.fallback import fallback_notes
 
-    typed = some_or_all(users, every=every, what="user")
-    rules = rules_of(by_rule)
-    loaded = load_model(model, to)
     if not keep_seen:
         history_of(loaded, "leave out what was seen", way_out=", or give --keep-seen")
-    ids = list(loaded.users) if typed is None else user_ids(loaded, typed)
+    new: dict[Id, None] = {}
+    if typed is None:
+        ids = list(loaded.users)
+    elif fallback == "error":
+        ids = user_ids(loaded, typed)
+    else:
+        ids, new = user_ids_or_new(loaded, typed)
     table = batch.recommend(
         loaded,
         ids,
-        k=k,
         exclude_seen=not keep_seen,
-        allow=item_ids(loaded, allow) if allow else None,
-        deny=item_ids(loaded, deny) if deny else None,
-        rules=rules,
         without_likes=without_likes,
+        fallback=fallback,
         engine=LocalEngine(threads),
+        **how,
     )
-    fallbacks = fallback_notes(loaded, loaded.users.indices_of(ids), without_likes)
-    for sentence in fallbacks:
+    known = loaded.users.indices_of(one for one in ids if one not in new)
+    notes = fallback_notes(loaded, known, without_likes)
+    if new:
+        more = f" and {len(new) - 1:,} more" if len(new) > 1 else ""
+        gets = "no list" if fallback == "none" else "the most liked items (fallback popular)"
+        notes.append(f"Not in the model: {next(iter(new))!r}{more}; {gets}.")
+    for sentence in notes:
         say(sentence, err=True)
-    is_empty = bool(fallbacks) and without_likes == "empty"
-    if rules is not None:
-        say_rules(loaded, rules, k, table, () if is_empty else ids, "user")
-    none = "No items left to recommend; try --keep-seen, or other --allow and --deny lists."
-    none = "" if is_empty or rules is not None else none
-    show_rows(table, to, none=none, verbose=verbose)
+    is_empty = bool(notes) and (without_likes == "empty" or fallback == "none")
+    if (rules := how["rules"]) is not None:
+        say_rules(loaded, rules, how["k"], table, () if is_empty else ids, "user")
+    return table, is_empty
+
+
+def _for_table(
+    loaded: "FittedModel", model: Path, likes: str, options: dict[str, Any], **how: Any
+) -> "Table":
+    """Return lists of the users of a table of likes, by these alone."""
+    from alsolike.engines.local import LocalEngine
+    from alsolike.recommending.new_users import recommend_to_new
+
+    engine = LocalEngine(options["threads"])
+    found, _ = read_likes(likes, options, reads=[model])
+    if known := int((loaded.users.places_of(found.users) >= 0).sum()):
+        say(
+            f"In the model, too: {counted(known, 'user')} of {likes}; the lists rest on this table "
+            "alone.",
+            err=True,
+        )
+    return recommend_to_new(loaded, found, engine=engine, observer=Warnings(), **how)
+
+
+def _for_liked(
+    loaded: "FittedModel", liked: Sequence[str], *, keep_seen: bool, **how: Any
+) -> "Table":
+    """Return the list of somebody who likes some items."""
+    from alsolike.recommending.single import recommend_for_likes
+
+    if keep_seen:
+        raise click.UsageError("--keep-seen is not for --like: these items are never listed.")
+    return recommend_for_likes(loaded, dict.fromkeys(item_ids(loaded, liked), 1.0), **how)
 
 
 @click.command()
@@ -245,8 +340,8 @@ def explain(model: Path, user: str, item: str, verbose: bool) -> None:
     from alsolike.recommending import explain as explaining
 
     loaded = load_model(model)
-    [user], [item] = user_ids(loaded, [user]), item_ids(loaded, [item])
-    say_answer(explaining.explain(loaded, user, item), verbose=verbose)
+    [user_id], [item_id] = user_ids(loaded, [user]), item_ids(loaded, [item])
+    say_answer(explaining.explain(loaded, user_id, item_id), verbose=verbose)
 
 
 @click.command()

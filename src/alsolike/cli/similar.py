@@ -23,6 +23,7 @@ from alsolike.cli.printing import say
 from alsolike.usage_hints import did_you_mean
 
 if TYPE_CHECKING:
+    from alsolike.data.vocabulary import Id
     from alsolike.models.base import FittedModel
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.recommending.rules.rules import Rules
@@ -167,7 +168,7 @@ def similar(
 
 
 def _show_together(
-    loaded: "FittedModel", ids: Sequence[str], to: Path | None, *, verbose: bool, **how: Any
+    loaded: "FittedModel", ids: "Sequence[Id]", to: Path | None, *, verbose: bool, **how: Any
 ) -> None:
     """Print or write the list of a set of items."""
     from alsolike.recommending.affinities import note_on_counts, similarity_with
@@ -179,14 +180,14 @@ def _show_together(
         say(note, err=True)
     say(f"Similar to {', '.join(_named(loaded, item) for item in ids)}", err=to is not None)
     if how["rules"] is not None:
-        say_rules(loaded, how["rules"], how["k"], table, [", ".join(ids)], "set")
+        say_rules(loaded, how["rules"], how["k"], table, [", ".join(map(str, ids))], "set")
     show_rows(table, to, none="No items similar to this set.", verbose=verbose)
 
 
-def _named(loaded: "FittedModel", item: str) -> str:
+def _named(loaded: "FittedModel", item: "Id") -> str:
     """Return the name of an item with its id, or the id."""
     name = loaded.catalogue.name_of(loaded.item_index(item)) if loaded.catalogue else ""
-    return f"{name} ({item})" if name else item
+    return f"{name} ({item})" if name else str(item)
 
 
 @click.command("similar-users")
@@ -280,7 +281,7 @@ def configure(model: Path, **dial: Any) -> None:
 
 def _print_notes(
     model: Any,
-    ids: list[str] | None,
+    ids: "list[Id] | None",
     table: "Table",
     *,
     k: int,
@@ -312,8 +313,8 @@ def _print_notes(
 
 def _print_items_without_neighbours(
     model: Any,
-    ids: list[str] | None,
-    have: dict[str, None],
+    ids: "list[Id] | None",
+    have: "dict[Id, None]",
     min_count: int,
     config: "SimilarityConfig | None",
 ) -> None:

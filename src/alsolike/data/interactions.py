@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.non_tabular import described
 from alsolike.data.string_array import StringArray
-from alsolike.data.vocabulary import Vocabulary, check_ids, refuse_blank_ids
+from alsolike.data.vocabulary import Id, Vocabulary, check_ids, refuse_blank_ids
 from alsolike.errors import DataError
 
 Mask = npt.NDArray[np.bool_]
@@ -101,18 +101,22 @@ class Interactions:
     @classmethod
     def from_columns(
         cls,
-        users: Iterable[str],
-        items: Iterable[str],
+        users: Iterable[Id],
+        items: Iterable[Id],
         values: npt.ArrayLike | None = None,
     ) -> "Interactions":
-        """Build from parallel columns of ids; values of repeated pairs are summed (default 1)."""
+        """Build from parallel columns of ids; values of repeated pairs are summed (default 1).
+
+        A column holds texts or whole numbers, and its ids stay so.
+        """
         users, items = _column(users, "user"), _column(items, "item")
         if len(users) != len(items):
             raise DataError(f"{len(users):,} users but {len(items):,} items.")
         user_ids = Vocabulary.of(users, kind="user")
         item_ids = Vocabulary.of(items, kind="item")
-        refuse_blank_ids(users, "user")
-        refuse_blank_ids(items, "item")
+        for known, ids in ((user_ids, users), (item_ids, items)):
+            if not known.are_whole:
+                refuse_blank_ids(check_ids(ids, known.kind)[0], known.kind)
         amounts = np.ones(len(users)) if values is None else _numbers(values)
         if amounts.shape != (len(users),):
             raise DataError(f"Values of shape {amounts.shape} for {len(users):,} users.")
@@ -125,8 +129,8 @@ class Interactions:
         cls,
         matrix: Any,
         *,
-        users: Sequence[str] | None = None,
-        items: Sequence[str] | None = None,
+        users: Sequence[Id] | None = None,
+        items: Sequence[Id] | None = None,
     ) -> "Interactions":
         """Build from a users x items SciPy matrix; without ids, row numbers become the ids.
 
@@ -295,32 +299,34 @@ def canonical(matrix: Any) -> sp.csr_array:
     return sp.csr_array((data, indices, indptr), csr.shape)
 
 
-def _column(ids: Iterable[str], kind: str) -> list[str]:
-    """Return a column of ids as plain texts; refuse mappings and tables."""
+def _column(ids: Iterable[Id], kind: str) -> list[Id]:
+    """Return a column of ids as a list; refuse mappings and tables."""
     if isinstance(ids, (bytes, Mapping)) or not isinstance(ids, Iterable):
         raise DataError(
-            f"A column of {kind} ids expected, one text for each interaction, not "
-            f"{described(ids)[0]}. Pass a list of texts."
+            f"A column of {kind} ids expected, one text or whole number for each interaction, not "
+            f"{described(ids)[0]}. Pass a list of ids."
         )
     if len(getattr(ids, "shape", (0,))) != 1:
         raise DataError(
             f"A column of {kind} ids expected, not {described(ids)[0]}. Pass one of its columns, "
             "or read it as a table: alsolike.read(...)."
         )
-    return check_ids(list(ids), kind)
+    return list(ids)
 
 
 def _named(
-    ids: Sequence[str] | None, count: int, *, kind: str
+    ids: Sequence[Id] | None, count: int, *, kind: str
 ) -> tuple[Vocabulary, npt.NDArray[np.int64]]:
     """Return the vocabulary of `ids` and the order that sorts them."""
-    names = [str(number) for number in range(count)] if ids is None else list(ids)
-    if len(names) != count:
-        raise DataError(f"{len(names):,} {kind} ids for {count:,} {kind}s of the matrix.")
-    names = check_ids(names, kind)
+    given: list[Id] = list(range(count)) if ids is None else list(ids)
+    if len(given) != count:
+        raise DataError(f"{len(given):,} {kind} ids for {count:,} {kind}s of the matrix.")
+    names, are_whole = check_ids(given, kind)
     refuse_blank_ids(names, kind)
     order = sorted(range(count), key=names.__getitem__)
-    ordered = Vocabulary(StringArray.pack(names[row] for row in order), kind=kind)
+    packed = StringArray.pack(names[row] for row in order)
+    make = Vocabulary.of_digits if are_whole else Vocabulary
+    ordered = make(packed, kind=kind)
     return ordered.checked(), np.array(order, dtype=np.int64)
 
 

@@ -48,12 +48,12 @@ from alsolike.models.similarity.config import Affinity, check_bias
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import note_on_counts, with_similarity
 from alsolike.recommending.batch import shown_items
-from alsolike.recommending.fallback import WithoutLikes, check_without_likes, fallback_notes
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.rules.rules import Allowed, Rules, allowed_neighbours, allowed_of
 from alsolike.recommending.shared import MIN_COUNT, checked_k
 from alsolike.recommending.similarity import similar_at_marks, similar_indices
+from alsolike.recommending.unknown.fallback import WithoutLikes, check_without_likes, fallback_notes
 from alsolike.storage.atomic import refuse_overlap
 from alsolike.usage_hints import did_you_mean
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.export.filenames import place_of
 from alsolike.models.base import Basis, FittedModel
-from alsolike.recommending.fallback import Lists
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import Mask, lists_table
+from alsolike.recommending.unknown.fallback import Lists
 from alsolike.storage.atomic import replacing, write_table
 from alsolike.tables import Table
 
@@ -42,8 +42,8 @@ class ItemLists:
         Version of the model whose lists these are.
     popular : bool, of the shape of `ranked`, or None
         For recommendations: which items are listed by popularity, see
-        `alsolike.recommending.fallback`: none, all, or the last ones. Their score is the number of
-        likes.
+        `alsolike.recommending.unknown.fallback`: none, all, or the last ones. Their score is the
+        number of likes.
     """
 
     owner: str
@@ -103,9 +103,9 @@ class ExportData:
         return str(self.about["model"])
 
     @functools.cached_property
-    def ids(self) -> list[str]:
+    def ids(self) -> list[Id]:
         """The ids of all items."""
-        return self.model.items.ids.to_list()
+        return list(self.model.items)
 
     @functools.cached_property
     def names(self) -> list[str] | None:
@@ -117,11 +117,11 @@ class ExportData:
     @functools.cached_property
     def stems(self) -> list[str]:
         """Folder and name of the file of each item, without an extension."""
-        return [place_of(one) for one in self.ids]
+        return [place_of(one) for one in self.model.items.ids]
 
     def stems_of(self, lists: ItemLists) -> list[str]:
         """Return folder and name of the file of each list, without an extension."""
-        return self.stems if lists.owner == "item" else list(map(place_of, lists.owners))
+        return self.stems if lists.owner == "item" else list(map(place_of, lists.owners.ids))
 
     @functools.cached_property
     def labels(self) -> list[str]:
@@ -137,7 +137,7 @@ def write_parquet(path: Path, data: ExportData, lists: ItemLists) -> None:
     indices, scores = lists.ranked.indices, lists.ranked.scores
     popular = lists.popular
     bases = None if popular is None else Lists(indices, scores, popular).bases
-    owners = lists.owner, lists.owners.ids.to_array()
+    owners = lists.owner, lists.owners.ids_of(np.arange(len(lists.owners)))
     rows = lists_table(data.model, owners, lists.answer, indices, scores, bases)
     write_table(path, Table({**rows.to_dict(), "model": [lists.version] * len(rows)}))
 
@@ -169,15 +169,15 @@ def write_sqlite(path: Path, data: ExportData) -> None:
             database.execute("CREATE TABLE about (key TEXT PRIMARY KEY, value) WITHOUT ROWID")
             database.executemany("INSERT INTO about VALUES (?, ?)", data.about.items())
             database.execute(
-                "CREATE TABLE items (item TEXT PRIMARY KEY, name TEXT, likes INTEGER NOT NULL) "
-                "WITHOUT ROWID"
+                f"CREATE TABLE items (item {_sql_type(data.model.items)} PRIMARY KEY, name TEXT, "
+                "likes INTEGER NOT NULL) WITHOUT ROWID"
             )
             likes = data.model.item_counts.tolist()
             database.executemany(
                 "INSERT INTO items VALUES (?, ?, ?)",
                 (
                     (one, None if data.names is None else data.names[row], likes[row])
-                    for row, one in enumerate(data.ids)
+                    for row, one in enumerate(_sql_ids(data.model.items))
                 ),
             )
             for lists in data.tables:
@@ -187,21 +187,30 @@ def write_sqlite(path: Path, data: ExportData) -> None:
 def _insert(database: sqlite3.Connection, data: ExportData, lists: ItemLists) -> None:
     with_basis = lists.popular is not None
     database.execute(
-        f"CREATE TABLE {lists.title} ({lists.owner} TEXT, rank INTEGER, {lists.answer} TEXT, "
-        f"score REAL, {'basis TEXT, ' if with_basis else ''}PRIMARY KEY ({lists.owner}, rank)) "
-        "WITHOUT ROWID"
+        f"CREATE TABLE {lists.title} ({lists.owner} {_sql_type(lists.owners)}, rank INTEGER, "
+        f"{lists.answer} {_sql_type(data.model.items)}, score REAL, "
+        f"{'basis TEXT, ' if with_basis else ''}PRIMARY KEY ({lists.owner}, rank)) WITHOUT ROWID"
     )
-    places = "?, ?, ?, ?, ?" if with_basis else "?, ?, ?, ?"
+    places, items = "?, ?, ?, ?, ?" if with_basis else "?, ?, ?, ?", _sql_ids(data.model.items)
     database.executemany(
         f"INSERT INTO {lists.title} VALUES ({places})",  # noqa: S608 - our own names
         (
-            (owner, rank, data.ids[index], score, *([basis] if with_basis else ()))
-            for row, owner in enumerate(lists.owners)
+            (owner, rank, items[index], score, *([basis] if with_basis else ()))
+            for row, owner in enumerate(_sql_ids(lists.owners))
             for rank, ((index, score), basis) in enumerate(
                 zip(lists.items_of(row), lists.bases(row), strict=True), start=1
             )
         ),
     )
+
+
+def _sql_type(ids: Vocabulary) -> str:
+    # SQLite has no unsigned numbers of 64 bits.
+    return "INTEGER" if ids.id_type == "int64" else "TEXT"
+
+
+def _sql_ids(ids: Vocabulary) -> list[Any]:
+    return list(ids if ids.id_type == "int64" else ids.ids)
 
 
 def json_paths(data: ExportData, lists: ItemLists) -> list[str]:
@@ -228,7 +237,7 @@ def json_list(data: ExportData, lists: ItemLists, row: int) -> bytes:
 def json_index(data: ExportData) -> bytes:
     """Return the index of the folder: the model, and the file of each id."""
     files = {
-        f"{lists.owner}s": dict(zip(lists.owners, json_paths(data, lists), strict=True))
+        f"{lists.owner}s": dict(zip(lists.owners.ids, json_paths(data, lists), strict=True))
         for lists in data.tables
     }
     return f"{_json({**data.about, **files})}\n".encode()

@@ -74,7 +74,7 @@ class Site:
             paths = [f"users/{place}.html" for place in self._data.stems_of(users)]
             for row, path in enumerate(paths):
                 makers[f"html/{path}"] = functools.partial(self._user, users, row)
-            entries = list(zip(users.owners, paths, strict=True))
+            entries = list(zip(users.owners.ids, paths, strict=True))
             lists["All users"] = list(_listings("users", entries))
         for title, listings in lists.items():
             for one in listings:
@@ -91,7 +91,7 @@ class Site:
         return self._pages.item(row, lists.items_of(row), marks, remark=f"{few}." if few else "")
 
     def _user(self, lists: ItemLists, row: int) -> bytes:
-        owner, near = lists.owners.id_of(row), lists.items_of(row)
+        owner, near = lists.owners.text_of(row), lists.items_of(row)
         return self._pages.user(owner, near, n_by_model=lists.n_by_model(row))
 
     def _index(self, lists: dict[str, list[Listing]]) -> bytes:

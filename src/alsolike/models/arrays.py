@@ -16,6 +16,8 @@ import scipy.sparse as sp
 
 from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.whole_numbers import IdType
+from alsolike.errors import DataError
 from alsolike.storage.safetensors import Tensors
 
 _ROWS = 4096  # checked at a time
@@ -124,8 +126,10 @@ class BundleArrays:
             raise self._fault_of(f"{label}.offsets", "a string starts inside a character")
         return StringArray(blob, offsets)
 
-    def vocabulary(self, label: str, count: int, *, kind: str) -> Vocabulary:
-        """Take `count` distinct, sorted ids."""
+    def vocabulary(
+        self, label: str, count: int, *, kind: str, id_type: IdType = "text"
+    ) -> Vocabulary:
+        """Take `count` distinct, sorted ids of a type."""
         ids = self.texts(label, count)
         whole, ends = ids.blob.tobytes(), ids.offsets.tolist()
         # Bytes sort as wanted, and need no decoding.
@@ -136,7 +140,10 @@ class BundleArrays:
                 f"{kind} ids: distinct and sorted ones expected, {ids[at]!r} after "
                 f"{ids[at - 1]!r} found"
             )
-        return Vocabulary(ids, kind=kind)
+        try:
+            return Vocabulary(ids, kind=kind).retyped(id_type)
+        except DataError as error:
+            raise self._fault(str(error).rstrip(".")) from error
 
     def done(self) -> None:
         """Raise BundleFault if tensors are left over."""

@@ -18,13 +18,13 @@ import scipy.sparse as sp
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions, said
-from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError, Unable, UnknownId
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.models.similarity.terms import AffinityTerms
-from alsolike.usage_hints import did_you_mean_id, suggestion
+from alsolike.usage_hints import ASKS, did_you_mean_id, suggestion
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -237,7 +237,7 @@ class FittedModel(ABC):
     name : str
         One word for leaderboards.
     basis : {"model", "popularity"}
-        Basis of its lists, see `alsolike.recommending.fallback`.
+        Basis of its lists, see `alsolike.recommending.unknown.fallback`.
     similarity : SimilarityScale
         Describes the scores of `ItemScorer`.
     score_of_nothing : float or None
@@ -285,17 +285,16 @@ class FittedModel(ABC):
         """Rows of all items, most liked first, ties by row."""
         return np.argsort(-self.item_counts, kind="stable").astype(np.int32)
 
-    def item_index(self, item: str) -> int:
-        """Find the row of an item by its id, or else by its name, exact or without case.
+    def item_index(self, item: Id) -> int:
+        """Find the row of an item by its id, or a text by its name, exact or without case.
 
         Raises
         ------
         UnknownId
             It is neither an id nor the name of exactly one item; lists the ids of several.
         """
-        found = self.items.find(item)
-        if found is not None:
-            return found
+        if not isinstance(item, str) or item in self.items:
+            return self.items.index_of(item)
         rows = self._rows_by_name.get(item) or self._rows_by_folded_name.get(item.casefold(), [])
         if len(rows) == 1:
             return rows[0]
@@ -304,15 +303,16 @@ class FittedModel(ABC):
             raise UnknownId(
                 f"{len(rows)} items have the name {item!r}. Give one of their ids: {ids}."
             )
-        raise UnknownId(
-            f"item {item!r} is neither an id nor a name among the {len(self.items):,} items of "
-            f"this model.{self._meant(item)}"
+        what = self.items.misfit(item) or (
+            f"item {self.items.id_from(item)!r} is neither an id nor a name among the "
+            f"{len(self.items):,} items of this model."
         )
+        raise UnknownId(what if ASKS in what else what + self._meant(item))
 
     def _meant(self, item: str) -> str:
         """Suggest names or ids, as a sentence."""
         names = self._rows_by_folded_name
-        known = itertools.chain(self._rows_by_name, self.items)
+        known = itertools.chain(self._rows_by_name, self.items.ids)
         return did_you_mean_id(
             item, known, lambda text: text in self.items or text in self._rows_by_name
         ) or suggestion([item.strip()] if item.strip().casefold() in names else [])

@@ -35,7 +35,7 @@ def fit(
     ----------
     likes : Interactions, or SciPy sparse matrix, (n_users, n_items)
         The ids of a matrix are row and column numbers as text, sorted like all ids: the row of
-        number 7 is ``model.users.index_of("7")``.
+        number 7 is ``model.users.index_of(7)``.
     config : Config or None
         Such as ``ALSConfig(factors=64)`` or ``EASEConfig()``; None: `settings` over the defaults.
     family : str or None

@@ -16,7 +16,7 @@ from alsolike.models.base import FittedModel, HasAffinities, HasFactors, compare
 from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.pipeline import remarks
 from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
-from alsolike.recommending.fallback import fallback_notes
+from alsolike.recommending.unknown.fallback import fallback_notes
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
 from alsolike.views.figures.frontier import time_and_score

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from alsolike.data.vocabulary import Id
 from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel, HasAffinities, able
 from alsolike.models.similarity.config import Affinity
@@ -19,7 +20,7 @@ from alsolike.usage_hints import with_example
 @with_example('al.similar_to_set(model, ["i1", "i2"], k=10)')
 def similar_to_set(
     model: FittedModel,
-    items: Sequence[str] | Indices,
+    items: Sequence[Id] | Indices,
     *,
     k: int = 10,
     affinity: Affinity | None = None,
@@ -37,7 +38,7 @@ def similar_to_set(
     ----------
     model : FittedModel
         For several items, one with a dial: with factors, or item-knn.
-    items : sequence of str (ids or names), or int32, (n,) (rows)
+    items : sequence of str or int (ids or names), or int32, (n,) (rows)
         Distinct items, at least one.
     k, affinity, popularity_bias, prior_strength, min_count, rules
         As in `alsolike.similar`.
@@ -71,7 +72,7 @@ def similar_to_set(
         model, affinity=affinity, popularity_bias=popularity_bias, prior_strength=prior_strength
     )
     # In the order of the model: a set has none, and sums of floats do.
-    rows = np.sort(known_items(model, [items] if isinstance(items, str) else items))
+    rows = np.sort(known_items(model, [items] if isinstance(items, (str, int)) else items))
     if not len(rows):
         raise SettingError("The ids or names of at least one item expected, an empty set given.")
     if len(rows) > 1 and affinity_terms_of(model, config) is None:

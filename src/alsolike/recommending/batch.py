@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.vocabulary import Id
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import (
@@ -24,13 +25,6 @@ from alsolike.models.base import (
 from alsolike.models.similarity.config import Affinity
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import similarity_with
-from alsolike.recommending.fallback import (
-    Lists,
-    WithoutLikes,
-    check_without_likes,
-    fill_lists,
-    left_out_pairs,
-)
 from alsolike.recommending.ranking.exclusion import excluded_of
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.ranking.scan import (
@@ -53,9 +47,17 @@ from alsolike.recommending.shared import (
     checked_k,
     lists_table,
     open_items,
-    user_rows,
 )
 from alsolike.recommending.similarity import similar_indices
+from alsolike.recommending.unknown.fallback import (
+    Fallback,
+    Lists,
+    WithoutLikes,
+    check_without_likes,
+    fill_lists,
+    left_out_pairs,
+)
+from alsolike.recommending.unknown.unseen_users import asked_users, fallback_column, with_unknown
 from alsolike.tables import Table
 from alsolike.usage_hints import with_example
 
@@ -134,14 +136,15 @@ def source_of(model: Recommender, rows: Indices) -> ScoreSource:
 @with_example('al.recommend(model, ["u1"], k=10)')
 def recommend(
     model: Recommender,
-    users: str | Sequence[str] | None = None,
+    users: Id | Sequence[Id] | None = None,
     *,
     k: int = 10,
     exclude_seen: bool = True,
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
+    allow: Iterable[Id] | None = None,
+    deny: Iterable[Id] | None = None,
     rules: Rules | None = None,
     without_likes: WithoutLikes = "popular",
+    fallback: Fallback = "error",
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Table:
@@ -154,13 +157,13 @@ def recommend(
     Parameters
     ----------
     model : Recommender
-    users : str, sequence of str, or None
+    users : str, int, sequence of them, or None
         Ids of users; None: all of them.
     k : int
         Items per user, or all that may appear if they are fewer.
     exclude_seen : bool
         Leave out a user's training items; the model must have its history.
-    allow, deny : iterable of str, or None
+    allow, deny : iterable of str or int, or None
         Ids or names of the only items that may appear; of items that may not.
     rules : Rules or None
         Rules by columns of the item table. A list is shorter than `k` only if they allow no more.
@@ -168,6 +171,10 @@ def recommend(
         List for users about whom the model knows nothing (without a value above zero in the
         training data, with factors that are all zero, or with the same score for every item): the
         most liked items, without seen and disliked ones, or no rows.
+    fallback : {"error", "popular", "none"}
+        For users who are not in the model: raise UnknownId, list the most liked items, or give no
+        rows. With the latter two, the table has a last column ``fallback``: ``"popular"`` in the
+        rows of such users, else None. For their likes, see `alsolike.recommend_to_new`.
     engine, observer
         As in `top_items`.
 
@@ -181,10 +188,13 @@ def recommend(
     Raises
     ------
     UnknownId
-        A user or an item is not in the model.
+        A user or an item is not in the model. With another `fallback` than "error": an item, or an
+        id that can be no user's, such as ``"x"`` where ids are whole numbers.
     SettingError
         `exclude_seen` for a model without its history, `k` below 1, or a rule asks for a column or
         value that is not there.
+    Unable
+        ``fallback="popular"``, and the model has no counts of likes.
 
     Examples
     --------
@@ -202,19 +212,25 @@ def recommend(
     """
     expect_model(model, "recommend")
     check_without_likes(without_likes)
-    rows = user_rows(users, model.users)
+    rows, user_ids, is_known = asked_users(model, users, fallback)
+    allowed = allowed_of(model, rules, allow, deny)
     lists = shown_items(
         model,
         rows,
         k=k,
         exclude_seen=exclude_seen,
-        allowed=allowed_of(model, rules, allow, deny),
+        allowed=allowed,
         without_likes=without_likes,
         engine=engine,
         observer=observer,
     )
-    user_ids = model.users.ids_of(rows)
-    return lists_table(model, ("user", user_ids), "item", lists.indices, lists.scores, lists.bases)
+    if fallback != "error":
+        lists = with_unknown(model, lists, is_known, allowed, fallback)
+    owners = "user", user_ids
+    table = lists_table(model, owners, "item", lists.indices, lists.scores, lists.bases)
+    if fallback == "error":
+        return table
+    return Table({**table.to_dict(), "fallback": fallback_column(lists, is_known, fallback)})
 
 
 def shown_items(
@@ -268,7 +284,7 @@ def shown_items(
 @with_example('al.similar(model, ["i1"], k=10)')
 def similar(
     model: FittedModel,
-    items: str | Sequence[str] | None = None,
+    items: Id | Sequence[Id] | None = None,
     *,
     k: int = 10,
     affinity: Affinity | None = None,
@@ -293,7 +309,7 @@ def similar(
     ----------
     model : FittedModel
         One with factors, or an `alsolike.models.base.ItemScorer`.
-    items : str, sequence of str, or None
+    items : str, int, sequence of them, or None
         Ids or names of items; None: all of them.
     k : int
         Neighbours per item, or all with a score if they are fewer.
@@ -375,12 +391,12 @@ def similar(
 def nothing_similar(model: FittedModel) -> Table:
     """Return an empty table of `similar`, for a model that compares no items."""
     lists = np.empty((0, 1), dtype=np.int32)
-    items = ("item", np.empty(0, dtype=object))
+    items = "item", model.items.ids_of([])
     return lists_table(model, items, "similar_item", lists, lists.astype(np.float32))
 
 
-def _item_rows(model: FittedModel, items: str | Sequence[str] | None) -> Indices:
+def _item_rows(model: FittedModel, items: Id | Sequence[Id] | None) -> Indices:
     if items is None:
         return np.arange(len(model.items), dtype=np.int32)
-    wanted = checked_ids(items, "item")
+    wanted = checked_ids(items, model.items)
     return np.array([model.item_index(item) for item in wanted], dtype=np.int32)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.vocabulary import Id
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FittedModel, HasAffinities, Recommender, expect_model
 from alsolike.models.similarity.co_counts import CoCounts
@@ -247,7 +248,7 @@ class WhySimilar:
 
     Parameters
     ----------
-    item, other : str
+    item, other : str or int
         Ids.
     name, other_name : str
         Their names, or the ids where there are none.
@@ -255,8 +256,8 @@ class WhySimilar:
         The exact numbers; the sentence never counts out fewer than three people.
     """
 
-    item: str
-    other: str
+    item: Id
+    other: Id
     name: str
     other_name: str
     evidence: PairEvidence
@@ -266,7 +267,7 @@ class WhySimilar:
 
 
 @with_example('al.why_similar(model, "i1", "i2")')
-def why_similar(model: FittedModel, item: str, other: str) -> WhySimilar:
+def why_similar(model: FittedModel, item: Id, other: Id) -> WhySimilar:
     """Tell why an item is similar to another: how many of those who like it like the other.
 
     Parameters
@@ -296,7 +297,7 @@ def why_similar(model: FittedModel, item: str, other: str) -> WhySimilar:
     4 of the 22 who like Item 1 ♪ like Item 12 ♪; the model expects 4; of anyone, 3.
     """
     expect_model(model, "tell why two items are similar")
-    given = checked_ids([item, other], "item")
+    given = checked_ids([item, other], model.items)
     row, other_row = (model.item_index(one) for one in given)
     item_id, other_id = model.items.id_of(row), model.items.id_of(other_row)
     if row == other_row:
@@ -305,7 +306,7 @@ def why_similar(model: FittedModel, item: str, other: str) -> WhySimilar:
     return WhySimilar(
         item_id,
         other_id,
-        names(row) or item_id,
-        names(other_row) or other_id,
+        names(row) or str(item_id),
+        names(other_row) or str(other_id),
         pair_evidence(model, row, other_row),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from alsolike.data.vocabulary import Id
 from alsolike.models.base import (
     Basis,
     Contributions,
@@ -34,7 +35,7 @@ from alsolike.recommending.shared import (
     likes_of_items,
     names_of,
 )
-from alsolike.recommending.unknown_users import all_alike, are_alike
+from alsolike.recommending.unknown.unknown_users import all_alike, are_alike
 from alsolike.tables import Table, wrapped
 from alsolike.usage_hints import with_example
 
@@ -47,8 +48,10 @@ class Explanation:
 
     Parameters
     ----------
-    user, item, name : str
-        The name is that of the item, empty if unknown.
+    user, item : str or int
+        Ids.
+    name : str
+        That of the item, empty if unknown.
     score : float
         Sum of all contributions, float64; for models with factors by the exact solution of the
         user's row.
@@ -71,8 +74,8 @@ class Explanation:
         The columns of the members of a model made of models.
     """
 
-    user: str
-    item: str
+    user: Id
+    item: Id
     name: str
     score: float
     stored_score: float
@@ -123,7 +126,7 @@ class Explanation:
 
 
 @with_example('al.explain(model, "u1", "i1")')
-def explain(model: FittedModel, user: str, item: str) -> Explanation:
+def explain(model: FittedModel, user: Id, item: Id) -> Explanation:
     """Explain a score by the user's own items.
 
     The score of item i is the sum over the user's items j of the pull of j times a similarity of
@@ -140,9 +143,9 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     ----------
     model : FittedModel
         One that `Explains`, with its history.
-    user : str
+    user : str or int
         Id of the user.
-    item : str
+    item : str or int
         Id or name of the item.
 
     Raises
@@ -160,19 +163,19 @@ def explain(model: FittedModel, user: str, item: str) -> Explanation:
     True
     """
     able(model, Explains, "explain a score")
-    (user,) = checked_ids(user, "user")
+    (user,) = checked_ids(user, model.users)
     row = model.users.index_of(user)
     (target,) = known_items(model, [item])
     history = history_of(model, "explain a score").user_items
     stored = slice(history.indptr[row], history.indptr[row + 1])
     items, values = np.asarray(history.indices[stored]), np.asarray(history.data[stored])
-    ages = ages_of_row(model, row)
-    return explain_rows(model, user, target, items, values, row, ages=ages)
+    owner, ages = model.users.id_of(row), ages_of_row(model, row)
+    return explain_rows(model, owner, target, items, values, row, ages=ages)
 
 
 def explain_rows(
     model: FittedModel,
-    user: str,
+    user: Id,
     target: int,
     items: Indices,
     values: Floats,
@@ -186,7 +189,7 @@ def explain_rows(
     ----------
     model : FittedModel
         One that `Explains` and `FoldsIn`.
-    user : str
+    user : str or int
         Name in the summary.
     target : int
     items : int32, (n,)
@@ -282,7 +285,7 @@ def _stored_score(
 
 
 def _of_popular(
-    model: FittedModel, user: str, target: int, *, is_known: bool = False
+    model: FittedModel, user: Id, target: int, *, is_known: bool = False
 ) -> Explanation:
     """Explain an item that is listed by popularity."""
     likes = float(likes_of_items(model)[target])

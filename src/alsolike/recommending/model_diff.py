@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.vocabulary import Id
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import FittedModel
@@ -32,7 +33,7 @@ class ModelDiff:
     ----------
     k : int
         Length of the compared lists.
-    gained, lost : tuple of str
+    gained, lost : tuple of str or int
         Ids of items that only the new model has; that only the old one has.
     items : Table
         One row per item of both, in the order of their ids: ``item``, ``name`` if the new model
@@ -44,8 +45,8 @@ class ModelDiff:
     """
 
     k: int
-    gained: tuple[str, ...]
-    lost: tuple[str, ...]
+    gained: tuple[Id, ...]
+    lost: tuple[Id, ...]
     items: Table
     compared: tuple[str, str] | None = None
 
@@ -213,7 +214,7 @@ def diff(
     return ModelDiff(
         k=length,
         compared=compared if described(old) or described(new) else None,
-        gained=tuple(one for one in new.items if one not in old.items),
+        gained=tuple(new.items.ids_of(np.flatnonzero(old.items.places_of(new.items) < 0)).tolist()),
         lost=tuple(old.items.ids_of(np.flatnonzero(places < 0)).tolist()),
         items=Table(
             {
@@ -285,7 +286,7 @@ def _renumbered(
     return np.where(indices >= 0, numbers[indices], -1)
 
 
-def _listed(what: str, ids: tuple[str, ...]) -> str:
-    shown = ", ".join(repr(one[:40]) for one in ids[:3])
+def _listed(what: str, ids: tuple[Id, ...]) -> str:
+    shown = ", ".join(repr(one[:40] if isinstance(one, str) else one) for one in ids[:3])
     more = ", ..." if len(ids) > 3 else ""
     return f"{len(ids):,} {what}" + (f" ({shown}{more})" if ids else "")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.errors import SettingError, UnknownId
 from alsolike.models.base import FittedModel, Floats, HasFactors, Recommender, expect_model
 from alsolike.recommending.ranking.narrowing import dots
@@ -24,7 +24,7 @@ _USERS = 240  # at a time, as `alsolike.recommending.ranking.scan` ranks them
 
 
 @with_example('al.scores(model, ["u1", "u2"], ["i1", "i1"])')
-def scores(model: FittedModel, users: Sequence[str], items: Sequence[str]) -> Table:
+def scores(model: FittedModel, users: Sequence[Id], items: Sequence[Id]) -> Table:
     """Score pairs of users and items, as `alsolike.recommend` does.
 
     They are the model's own, even for users who get the most liked items instead. See
@@ -33,9 +33,9 @@ def scores(model: FittedModel, users: Sequence[str], items: Sequence[str]) -> Ta
     Parameters
     ----------
     model : FittedModel
-    users : sequence of str
+    users : sequence of str or int
         Ids of users; they may repeat.
-    items : sequence of str
+    items : sequence of str or int
         Ids or names of items, one for each user.
 
     Returns
@@ -66,7 +66,7 @@ def scores(model: FittedModel, users: Sequence[str], items: Sequence[str]) -> Ta
     +------+------+-------+
     """
     expect_model(model, "score pairs")
-    whose, of_what = checked_ids(users, "user"), checked_ids(items, "item")
+    whose, of_what = checked_ids(users, model.users), checked_ids(items, model.items)
     if len(whose) != len(of_what):
         raise SettingError(
             f"The same number of users and items expected: {len(whose):,} users and "
@@ -135,7 +135,7 @@ def _looked_up(model: Recommender, users: Indices, items: Indices) -> Floats:
     return found
 
 
-def _rows(known: Vocabulary, ids: list[str], row_of: Callable[[str], int]) -> Indices:
+def _rows(known: Vocabulary, ids: list[Id], row_of: Callable[[Id], int]) -> Indices:
     """Return the rows of ids; UnknownId names the position of the first unknown one."""
     rows = known.places_of(ids)
     for position in np.flatnonzero(rows < 0).tolist():

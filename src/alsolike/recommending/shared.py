@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole, said
-from alsolike.data.vocabulary import Vocabulary, plain_text
+from alsolike.data.vocabulary import Id, Vocabulary, plain_text
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.base import (
     FittedModel,
@@ -39,25 +39,36 @@ def checked_k(k: int) -> int:
     return check_whole("k", k, least=1)
 
 
-def checked_ids(ids: Iterable[str], kind: str) -> list[str]:
-    """Return `ids` as a list of str; raise SettingError if one is not text."""
+def checked_ids(ids: Id | Iterable[Id], known: Vocabulary) -> list[Id]:
+    """Return `ids` as a list; raise SettingError if one is not of a type that `known` takes.
+
+    These are texts and, among ids that are whole numbers, whole numbers. A text is a whole number
+    if it is its digits; of items, it may also be a name.
+    """
     single = isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable)
-    given: list[Any] = [ids] if single else list(ids)
+    given: list[Any] = [ids] if single else list(ids)  # type: ignore[arg-type]
     for position, one in enumerate(given):
-        if not isinstance(one, str):
-            raise SettingError(_no_id(one, kind, position))
-    return [plain_text(one) for one in given]
+        is_whole = type(one) is int or isinstance(one, np.integer)
+        if not isinstance(one, str) and not (is_whole and known.are_whole):
+            raise SettingError(_no_id(one, known, position))
+    return [plain_text(one) if isinstance(one, str) else int(one) for one in given]
 
 
-def user_rows(users: str | Iterable[str] | None, known: Vocabulary) -> Indices:
+def user_rows(users: Id | Iterable[Id] | None, known: Vocabulary) -> Indices:
     """Return the rows of users given by ids, int32; None: all."""
     if users is None:
         return np.arange(len(known), dtype=np.int32)
-    return known.indices_of(checked_ids(users, "user"))
+    return known.indices_of(checked_ids(users, known))
 
 
-def _no_id(one: object, kind: str, position: int) -> str:
-    """Return the message for an id that is not text."""
+def _no_id(one: object, known: Vocabulary, position: int) -> str:
+    """Return the message for an id of the wrong type."""
+    kind = known.kind
+    if known.are_whole:
+        return (
+            f"ids of {kind}s are whole numbers; {said(one)} (at position {position}) is not one. "
+            "Pass them as whole numbers."
+        )
     if not isinstance(one, (bytes, int, float, np.generic)):
         return (
             f"{kind} ids must be text, not {said(one)} (at position {position}). Pass them as text."
@@ -100,26 +111,30 @@ def open_items(n_items: int, allow: npt.ArrayLike | None, deny: npt.ArrayLike | 
 
 
 def open_ids(
-    model: Recommender, allow: Iterable[str] | None, deny: Iterable[str] | None
+    model: Recommender, allow: Iterable[Id] | None, deny: Iterable[Id] | None
 ) -> tuple[Indices | None, Indices | None]:
     """Return the rows of allowed and denied ids or names; raise UnknownId for an unknown one."""
     # Other models may know no names.
     row_of = getattr(model, "item_index", model.items.index_of)
 
-    def rows_of(ids: Iterable[str] | None) -> Indices | None:
+    def rows_of(ids: Iterable[Id] | None) -> Indices | None:
         if ids is None:
             return None
-        return np.array([row_of(one) for one in checked_ids(ids, "item")], dtype=np.int32)
+        return np.array([row_of(one) for one in checked_ids(ids, model.items)], dtype=np.int32)
 
     return rows_of(allow), rows_of(deny)
 
 
-def known_items(model: FittedModel, items: Sequence[str] | Indices) -> Indices:
-    """Return the rows of distinct items given by ids, names or rows."""
-    if isinstance(items, np.ndarray) and items.dtype.kind in "iu":
+def known_items(model: FittedModel, items: Sequence[Id] | Indices) -> Indices:
+    """Return the rows of distinct items given by ids or names.
+
+    An array of integers holds ids if these are whole numbers, else rows.
+    """
+    is_array = isinstance(items, np.ndarray) and items.dtype.kind in "iu"
+    if is_array and not model.items.are_whole:
         rows = checked_indices(items, len(model.items), kind="item")
     else:
-        found = [model.item_index(item) for item in checked_ids(items, "item")]
+        found = [model.item_index(item) for item in checked_ids(items, model.items)]
         rows = np.array(found, dtype=np.int32)
     if len(rows) == 1:
         return rows
@@ -297,7 +312,7 @@ def padded(ranked: tuple[Indices, Floats], k: int) -> tuple[Indices, Floats]:
 
 def lists_table(
     model: Recommender,
-    queries: tuple[str, npt.NDArray[np.object_]] | None,
+    queries: tuple[str, npt.NDArray[Any]] | None,
     item_column: str,
     indices: Indices,
     scores: Floats,
@@ -309,7 +324,7 @@ def lists_table(
     ----------
     model : Recommender
         Gives ids, and names where it has a catalogue with names.
-    queries : (str, object (n_rows,)) or None
+    queries : (str, object or int64 (n_rows,)) or None
         Name and cells of the first column; None: no such column.
     item_column : str
         Name of the column of items.
@@ -331,7 +346,7 @@ def lists_table(
 
 def list_table(
     model: Recommender,
-    query: tuple[str, str] | None,
+    query: tuple[str, npt.NDArray[Any]] | None,
     item_column: str,
     found: Indices,
     scores: Floats,
@@ -343,14 +358,14 @@ def list_table(
     ----------
     model, item_column
         As in `lists_table`.
-    query : (str, str) or None
+    query : (str, object or int64 (1,)) or None
         Name and cell of the first column; None: no such column.
     found, scores : int32 and float32, (n,)
     bases : object, (n,), or None
     """
     columns: dict[str, Any] = {}
     if query is not None:
-        columns[query[0]] = np.full(len(found), query[1], dtype=object)
+        columns[query[0]] = query[1].repeat(len(found))
     columns["rank"] = np.arange(1, len(found) + 1, dtype=np.int32)
     columns[item_column] = model.items.ids_of(found)
     columns |= names_of(model, found)

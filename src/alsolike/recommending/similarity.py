@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.models.base import (
@@ -201,7 +201,7 @@ def similar_at_marks(
 @with_example('al.similar_users(model, ["u1"], k=10)')
 def similar_users(
     model: HasFactors | HoldsFactors,
-    users: str | Sequence[str] | None = None,
+    users: Id | Sequence[Id] | None = None,
     *,
     k: int = 10,
     engine: Engine | None = None,
@@ -212,7 +212,7 @@ def similar_users(
     Parameters
     ----------
     model : HasFactors or HoldsFactors
-    users : str, sequence of str, or None
+    users : str, int, sequence of them, or None
         Ids of users; None: all of them.
     k : int
         Similar users of each, or all if they are fewer. A user whose factors are all zero, as

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.vocabulary import Id
 from alsolike.errors import SettingError
 from alsolike.models.als.normal_equations import checked_values
 from alsolike.models.base import (
@@ -25,16 +26,6 @@ from alsolike.models.base import (
 from alsolike.models.similarity.config import Affinity
 from alsolike.models.values import aged_by
 from alsolike.recommending.affinities import similarity_with
-from alsolike.recommending.fallback import (
-    RankedList,
-    WithoutLikes,
-    basis_of,
-    check_without_likes,
-    fill_list,
-    fill_lists,
-    is_settled,
-    left_out_of,
-)
 from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
@@ -53,19 +44,29 @@ from alsolike.recommending.shared import (
     padded,
     seen_by,
 )
-from alsolike.recommending.unknown_users import all_alike, are_alike, is_by_popularity
+from alsolike.recommending.unknown.fallback import (
+    RankedList,
+    WithoutLikes,
+    basis_of,
+    check_without_likes,
+    fill_list,
+    fill_lists,
+    is_settled,
+    left_out_of,
+)
+from alsolike.recommending.unknown.unknown_users import all_alike, are_alike, is_by_popularity
 from alsolike.tables import Table
 from alsolike.usage_hints import with_example
 
 
 def recommend_one(
     model: FittedModel,
-    user: str,
+    user: Id,
     *,
     k: int = 10,
     exclude_seen: bool = True,
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
+    allow: Iterable[Id] | None = None,
+    deny: Iterable[Id] | None = None,
     rules: Rules | None = None,
     without_likes: WithoutLikes = "popular",
 ) -> Table:
@@ -77,7 +78,7 @@ def recommend_one(
     Parameters
     ----------
     model : FittedModel
-    user : str
+    user : str or int
         Id of the user.
     k, exclude_seen, allow, deny, rules, without_likes
         As in `alsolike.recommending.batch.recommend`.
@@ -101,14 +102,14 @@ def recommend_one(
     ['a3']
     """
     expect_model(model, "recommend to one user")
-    (user,) = checked_ids(user, "user")
+    (user,) = checked_ids(user, model.users)
     row = model.users.index_of(user)
     allowed = allowed_of(model, rules, allow, deny)
     found = recommend_row(
         model, row, allowed.may_appear, k,
         exclude_seen=exclude_seen, without_likes=without_likes, limits=allowed.limits,
     )  # fmt: skip
-    owner = "user", model.users.id_of(row)
+    owner = "user", model.users.ids_of([row])
     return list_table(model, owner, "item", found.rows, found.scores, found.bases)
 
 
@@ -164,11 +165,11 @@ def recommend_row(
 @with_example('al.recommend_for_likes(model, {"i1": 1, "i2": 1}, k=10)')
 def recommend_for_likes(
     model: FittedModel,
-    likes: Mapping[str, float],
+    likes: Mapping[Id, float],
     *,
     k: int = 10,
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
+    allow: Iterable[Id] | None = None,
+    deny: Iterable[Id] | None = None,
     rules: Rules | None = None,
     without_likes: WithoutLikes = "popular",
 ) -> Table:
@@ -177,7 +178,7 @@ def recommend_for_likes(
     Parameters
     ----------
     model : FittedModel
-    likes : mapping of str to float
+    likes : mapping of str or int to float
         Ids or names of items, with the value of each as in the training data (1 for a like, a
         count; below zero for a dislike). They are not recommended.
     k, allow, deny, rules, without_likes
@@ -270,7 +271,7 @@ def recommend_row_for_likes(
 
 def similar_to(
     model: FittedModel,
-    item: str,
+    item: Id,
     *,
     k: int = 10,
     affinity: Affinity | None = None,
@@ -285,7 +286,7 @@ def similar_to(
     Parameters
     ----------
     model : FittedModel
-    item : str
+    item : str or int
         Id or name of the item.
     k, affinity, popularity_bias, prior_strength, include_self, min_count, rules
         As in `alsolike.recommending.batch.similar`, as are further errors.
@@ -315,12 +316,12 @@ def similar_to(
     if by_cosine is not None and by_cosine.item_norms[row] > 0:
         indices = np.concatenate(([row], indices[: length - 1])).astype(np.int32)
         scores = np.concatenate(([1.0], scores[: length - 1])).astype(np.float32)
-    return list_table(model, ("item", model.items.id_of(row)), "similar_item", indices, scores)
+    return list_table(model, ("item", model.items.ids_of([row])), "similar_item", indices, scores)
 
 
 def fold_in_user(
     model: FittedModel,
-    items: Sequence[str] | Indices,
+    items: Sequence[Id] | Indices,
     values: npt.ArrayLike | None = None,
 ) -> Floats:
     """Solve for the factors of a user who is not in the model.
@@ -328,7 +329,7 @@ def fold_in_user(
     Parameters
     ----------
     model : FittedModel
-    items : sequence of str (ids or names), or int32, (n,) (rows)
+    items : sequence of str or int (ids or names), or int32, (n,) (rows)
     values : float, (n,), or None
         d_ui of each item, as in the training data; None: 1 each.
 

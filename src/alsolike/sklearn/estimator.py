@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from alsolike.data.interactions import Interactions, canonical
-from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
@@ -22,7 +22,7 @@ from alsolike.models.fit import fit
 from alsolike.models.settings import is_finite
 from alsolike.models.similarity.config import Affinity
 from alsolike.recommending.batch import recommend, similar
-from alsolike.recommending.fallback import WithoutLikes
+from alsolike.recommending.unknown.fallback import WithoutLikes
 from alsolike.tables import Table
 
 
@@ -84,7 +84,7 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         Returns
         -------
         Table
-            Columns ``user`` (row number as text, or id), ``rank``, ``item``, ``score``, ``basis``.
+            Columns ``user`` (row number, or id), ``rank``, ``item``, ``score``, ``basis``.
         """
         check_is_fitted(self)
         rows = self._interactions(X, reset=False)
@@ -103,7 +103,7 @@ class LikesEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
 
     def similar(
         self,
-        items: str | Sequence[str] | None = None,
+        items: Id | Sequence[Id] | None = None,
         k: int = 10,
         *,
         affinity: Affinity | None = None,
@@ -276,12 +276,12 @@ class _People(FittedModel):
 
 
 def row_order(rows: Interactions) -> npt.NDArray[np.int32]:
-    """Return the new index of each row of the caller's matrix after sorting ids as text."""
-    return rows.users.indices_of(str(row) for row in range(rows.n_users))
+    """Return the new index of each row of the caller's matrix after sorting by the digits."""
+    return rows.users.indices_of(range(rows.n_users))
 
 
-def _ids(frame: Any, column: Any) -> list[str]:
-    """Return a column of ids as text; refuse values that are neither text nor whole numbers."""
+def _ids(frame: Any, column: Any) -> list[Id]:
+    """Return a column of ids; refuse values that are neither text nor whole numbers."""
     ids = frame[column].to_list()
     for row, one in enumerate(ids):
         if isinstance(one, bool) or not isinstance(one, (str, int, np.integer)):
@@ -289,4 +289,4 @@ def _ids(frame: Any, column: Any) -> list[str]:
                 f"Column {column!r}, row {row}: a text or whole number expected as id, {one!r} "
                 "found. Drop such rows, or turn the column into texts."
             )
-    return [str(one) for one in ids]
+    return list(ids)

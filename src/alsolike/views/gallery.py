@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from alsolike.data.vocabulary import Id
 from alsolike.errors import SettingError
 from alsolike.models.base import FittedModel, HasAffinities, ItemScorer, able
 from alsolike.models.similarity.config import Affinity, SimilarityScale, check_bias
@@ -195,7 +196,7 @@ class Gallery:
 @with_example('al.gallery(model, ["i1", "i2"], k=5)')
 def gallery(
     model: FittedModel,
-    items: Sequence[str],
+    items: Sequence[Id],
     *,
     k: int = 5,
     affinity: Affinity | None = None,
@@ -213,7 +214,7 @@ def gallery(
     ----------
     model : FittedModel
         That compares items. Its catalogue, if any, has names, images and links.
-    items : sequence of str
+    items : sequence of str or int
         Ids or names.
     k : int
         Neighbours of each, at least 1.
@@ -246,7 +247,7 @@ def gallery(
         popularity_bias=popularity_bias,
         prior_strength=prior_strength,
     )
-    rows = np.array([own.item_index(one) for one in checked_ids(items, "item")], dtype=np.int64)
+    rows = np.array([own.item_index(one) for one in checked_ids(items, own.items)], dtype=np.int64)
     biases, chosen = _checked_marks(own, marks)
     remark = f"{own.name!r} has no dial: there is one list for each item." if marks else ""
     made = Gallery((), remote_images, remark="" if biases else remark)
@@ -336,7 +337,7 @@ def card_of(model: FittedModel, row: int) -> Card:
     """Return the card of the item at `row` of a model."""
     catalogue = model.catalogue
     return Card(
-        id=model.items.id_of(row),
+        id=model.items.text_of(row),
         name=catalogue.name_of(row) if catalogue else "",
         image=catalogue.images[row] if catalogue and catalogue.images is not None else "",
         link=catalogue.links[row] if catalogue and catalogue.links is not None else "",

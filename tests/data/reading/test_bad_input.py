@@ -169,7 +169,7 @@ CASES = {
     "NUL in Zstandard": ("l.csv.zst", zstd(H + b"a,\0,1\n"), {}, ["line 2", "NUL"]),
     "a ZIP archive": ("l.csv", b"PK\x03\x04" + b"x" * 30, {}, ["ZIP"]),
     # Parquet
-    "Parquet": ("l.parquet", GOOD, {}, [("1", "x", 1.0), ("2", "y", 2.0)]),
+    "Parquet": ("l.parquet", GOOD, {}, [(1, "x", 1.0), (2, "y", 2.0)]),
     "cut Parquet": ("l.parquet", GOOD[:-9], {}, ["truncated"]),
     "no Parquet": ("l.parquet", H, {}, ["says Parquet"]),
     "fractions as ids": (
@@ -182,7 +182,7 @@ CASES = {
         "l.parquet",
         parquet(user=[17850.0, None], item=["x", "y"], value=[1.0, 2.0]),
         {"missing_id": "drop"},
-        [("17850", "x", 1.0)],
+        [(17850, "x", 1.0)],
     ),
     "lists as ids": ("l.parquet", parquet(user=[[1]], item=["x"], value=[1]), {}, ["BIGINT[]"]),
     "missing value": (
@@ -194,9 +194,17 @@ CASES = {
     # JSON lines
     "JSON": (
         "l.jsonl",
-        J + b'\n{"user":"2","item":9223372036854775808123,"value":1.5,"z":[1]}\n',
+        b'{"user":1,"item":-0,"value":2}\n'
+        b'\n{"user":2,"item":9223372036854775808123,"value":1.5,"z":[1]}\n',
         {},
-        [("1", "x", 2.0), ("2", "9223372036854775808123", 1.5)],
+        [(1, "0", 2.0), (2, "9223372036854775808123", 1.5)],
+    ),
+    "JSON by number": ("l.jsonl", J, {"user": 1, "item": 2, "value": "3"}, [(1, "x", 2.0)]),
+    "text and numbers in JSON": (
+        "l.jsonl",
+        J + b'{"user":" ","item":"x","value":1}\n{"user":"2","item":"x","value":1}\n',
+        {"missing_id": "drop"},
+        ["line 3", "column 'user'", "'2' is text, after 1, a whole number", "line 1"],
     ),
     "key missing": ("l.jsonl", J + b'{"user":3,"value":1}\n', {}, ["line 2", "'item'", "empty"]),
     "key nowhere": ("l.jsonl", b'{"usr":3,"item":1}\n', {}, ["'user'", "'usr'"]),
@@ -393,7 +401,7 @@ def test_rejecting_json_lines(tmp_path):
     interactions, report = read(
         path, user="user", item="item", value="value", on_error="reject", rejects=rejects
     )
-    assert triples(interactions) == [("1", "x", 2.0)]
+    assert triples(interactions) == [(1, "x", 2.0)]
     assert (report.rows, report.rejected, report.blank) == (1, 2, 1)
     assert [line[:1] for line in rejects.read_text().splitlines()[1:]] == ["2", "4"]
 

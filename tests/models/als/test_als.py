@@ -311,8 +311,8 @@ def test_training_goes_on_where_it_stopped(wide):
 
 def test_training_goes_on_with_new_users_and_items(wide):
     grown = Interactions.from_columns(
-        [*wide.users.ids_of(wide.user_items.tocoo().row), "new", "new", "newer"],
-        [*wide.items.ids_of(wide.user_items.tocoo().col), "3", "brand new", "brand new"],
+        [*wide.users.ids.cells(wide.user_items.tocoo().row), "new", "new", "newer"],
+        [*wide.items.ids.cells(wide.user_items.tocoo().col), "3", "brand new", "brand new"],
     )
     config = classic(factors=10, iterations=4)
     model = als.fit(grown, config, start=als.fit(wide, config))
@@ -320,6 +320,7 @@ def test_training_goes_on_with_new_users_and_items(wide):
     assert "brand new" in model.items
     fresh = als.fit(grown, replace(config, iterations=8))
     assert als.loss(model) == pytest.approx(als.loss(fresh), rel=1e-2)
+    assert (wide.users.id_type, model.users.id_type) == ("int64", "text")  # compared by digits
     with pytest.raises(SettingError, match="10 factors"):
         als.fit(grown, replace(config, factors=11), start=model)
 
@@ -342,7 +343,7 @@ def test_rows_without_interactions_get_zeros(wide):
 
 def test_a_singular_system_names_the_row_and_the_way_out():
     likes = make_likes(50, 12)
-    with pytest.raises(FitError, match=r"user '0' \(row 0\) gave a singular system .*Raise"):
+    with pytest.raises(FitError, match=r"user 0 \(row 0\) gave a singular system .*Raise"):
         als.fit(
             likes,
             classic(

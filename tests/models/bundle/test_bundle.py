@@ -222,7 +222,7 @@ def test_without_history(tmp_path: Path) -> None:
 
 def test_describe_says_what_is_inside(folder: Path) -> None:
     manifest = describe(folder)
-    assert manifest.format_version == FORMAT_VERSION
+    assert manifest.format_version == FORMAT_VERSION - 1  # the ids are text
     assert manifest.versions["alsolike"] == alsolike.__version__
     assert (manifest.n_users, manifest.n_items, manifest.factors, manifest.sweeps) == (4, 5, 2, 3)
     assert manifest.metrics == {"ndcg@10": 0.25}
@@ -641,9 +641,12 @@ def test_places_without_a_bundle(folder: Path, tmp_path: Path) -> None:
 
 
 MANIFESTS: list[tuple[Edit, str]] = [
-    (lambda m: m.update(format_version=99), "reads versions up to 3. Upgrade alsolike"),
+    (lambda m: m.update(format_version=99), "reads versions up to 4. Upgrade alsolike"),
     (lambda m: m.update(format_version=True), "format version of at least 1 expected"),
     (lambda m: m.update(format_version=0), "format version of at least 1 expected"),
+    (lambda m: m.update(id_types={"users": "text"}), '"id_types": an object with the type'),
+    (lambda m: m.update(id_types={"user": "int64"}), '"id_types": an object with the type'),
+    (lambda m: m.update(id_types={"items": "int64"}), r"ids of items are whole numbers \(int64\)"),
     (lambda m: m.update(format="gguf"), '"format": "alsolike model" expected'),
     (lambda m: m.pop("metrics"), r"keys missing: \['metrics'\]"),
     (lambda m: m.update(surprise=1), r"unknown key 'surprise'"),

@@ -122,7 +122,7 @@ def test_a_score_that_is_no_number_names_user_and_item(bad):
     weights = np.zeros(2 * (LIKES.n_items,))
     liked = int(LIKES.user_items[[6]].indices[0])
     weights[liked, 9] = bad
-    message = rf"scores item '{LIKES.items.id_of(9)}' for user '\d+' as (nan|-?inf)"
+    message = rf"scores item {LIKES.items.id_of(9)} for user \d+ as (nan|-?inf)"
     positive = {int(user) for user in np.flatnonzero((LIKES.user_items[:, [liked]] > 0).toarray())}
     with pytest.raises(FitError, match=message):
         top_items(Signed(weights), sorted(positive), k=3, engine=LocalEngine(1))

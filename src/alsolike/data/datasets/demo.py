@@ -185,7 +185,7 @@ def write_demo(folder: str | os.PathLike[str], *, seed: int = 0) -> DemoFiles:
     catalogue = likes.catalogue
     columns = {} if catalogue is None else catalogue.columns()
     files = DemoFiles(Path(folder) / "likes.psv", Path(folder) / "items.csv")
-    names, mids, uids = list(columns["name"]), list(likes.items), list(likes.users)
+    names, mids, uids = list(columns["name"]), list(likes.items.ids), list(likes.users.ids)
     rows = shuffled_rows(len(users), _DUPLICATES, rng)
     write_text(files.likes, article_text(names, mids, uids, users[rows], items[rows]))
     table = io.StringIO()

@@ -8,11 +8,11 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import item_table
 from alsolike.data.reading.cleaning.aggregate import assembled, merge, repeated, without_empty
-from alsolike.data.reading.cleaning.rows import Roles, Rules, clean, vocabulary_of
+from alsolike.data.reading.cleaning.rows import Roles, Rules, clean
 from alsolike.data.reading.layouts.arrange import RowCounts
 from alsolike.data.reading.report import ReadReport, counted
 from alsolike.data.reading.source_table import SourceTable
-from alsolike.data.reading.sources import Ref
+from alsolike.data.reading.sources import Ref, vocabulary_of
 
 
 def of_rows(
@@ -29,8 +29,8 @@ def of_rows(
     if table is None:
         item_table.check_columns(loaded, wanted)
     counts = clean(connection, loaded, roles, rules)
-    users = vocabulary_of(connection, "user")
-    items = vocabulary_of(connection, "item")
+    users = vocabulary_of(connection, loaded, roles.user, "user")
+    items = vocabulary_of(connection, loaded, roles.item, "item")
     facts = connection.execute(
         "SELECT row, users.code AS user, items.code AS item, value, time FROM facts "
         "JOIN users ON users.id = facts.user JOIN items ON items.id = facts.item ORDER BY row"

@@ -14,7 +14,7 @@ import numpy as np
 
 from alsolike.data.non_tabular import is_of, refusal
 from alsolike.data.reading.source_table import OddCell
-from alsolike.data.vocabulary import plain_text
+from alsolike.data.vocabulary import is_blank, plain_text
 from alsolike.errors import DataError
 from alsolike.system_errors import raise_of_system
 
@@ -33,7 +33,8 @@ class Frame:
     """A frame as DuckDB reads it: arrays c0, c1, ... or an Arrow table.
 
     `odd` holds, per column of Python objects, the first cell that cannot be an id; `narrow` holds
-    "float16" or "float32" for columns of such floats.
+    "float16" or "float32" for columns of such floats; `firsts`, per column of Python objects, the
+    first cell that is text and the first that is a number.
     """
 
     library: str
@@ -42,6 +43,7 @@ class Frame:
     held: Any = None
     odd: dict[int, OddCell] = field(default_factory=dict)
     narrow: dict[int, str] = field(default_factory=dict)
+    firsts: dict[int, dict[str, OddCell]] = field(default_factory=dict)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, source: Any) -> Frame:
@@ -170,6 +172,7 @@ def _held(frame: Frame, place: int, column: Any) -> Any:
             kind = "Enum" if isinstance(cell, enum.Enum) else type(cell).__name__
             frame.odd[place] = OddCell(row, shown[:80], kind)
             break
+    frame.firsts[place] = _firsts(column, missing, kinds)
     try:
         "".join(text for text in texts if text is not None).encode("utf-8")
     except UnicodeEncodeError as error:
@@ -178,6 +181,25 @@ def _held(frame: Frame, place: int, column: Any) -> Any:
             f"({error.reason})."
         ) from None
     return texts
+
+
+def _firsts(column: Any, missing: list[bool], kinds: set[type]) -> dict[str, OddCell]:
+    """Return the first cell of each type of ids that a column has, in order."""
+    wanted = {_id_kind(kind) for kind in kinds}
+    firsts: dict[str, OddCell] = {}
+    for row, cell in enumerate(column):
+        if len(firsts) == len(wanted):
+            break
+        if missing[row] or (isinstance(cell, str) and is_blank(cell)):
+            continue
+        if (kind := _id_kind(type(cell))) not in firsts:
+            firsts[kind] = OddCell(row, repr(cell) if isinstance(cell, str) else str(cell), kind)
+    return firsts
+
+
+def _id_kind(kind: type) -> str:
+    numbers = (int, float, np.integer, np.floating, decimal.Decimal)
+    return "whole number" if issubclass(kind, numbers) and kind is not bool else "text"
 
 
 def _text(cell: Any) -> str | None:

@@ -125,7 +125,7 @@ def build(
         _gather(connection, *likes, places, found, len(items))
     for role, template in wanted.templates().items():
         found.columns[role] = StringArray.pack(
-            template.replace(_SLOT, urllib.parse.quote(item, safe="")) for item in items
+            template.replace(_SLOT, urllib.parse.quote(item, safe="")) for item in items.ids
         )
     if not found.columns:
         return None, found

@@ -11,7 +11,8 @@ import duckdb
 
 from alsolike.data.reading.delimited.attempts import insert_rows
 from alsolike.data.reading.delimited.table_file import TableFile
-from alsolike.data.reading.source_table import Reject, SourceTable
+from alsolike.data.reading.source_table import OddCell, Reject, SourceTable
+from alsolike.data.vocabulary import is_blank
 from alsolike.errors import DataError
 
 _BATCH = 1 << 16
@@ -121,11 +122,13 @@ def load_json_lines(
     """
     _refuse_one_document(file)
     keys: dict[str, int] = {}
+    places: dict[str, int] = {}
     rows: list[dict[str, str | None]] = []
     lines: list[int] = []
     rejected: list[Reject] = []
     blank, comments = file.leading_blanks, file.leading_comments
     roots = _roots([*ids, *scalars])
+    firsts: dict[int, dict[str, OddCell]] = {}
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (c0 VARCHAR)")
     for number, line in enumerate(file.every_line(), start=file.first):
         if not line.strip() or file.is_comment(line):
@@ -142,8 +145,11 @@ def load_json_lines(
         if problem or found is None:
             rejected.append(Reject(number, problem, line))
             continue
-        for key in found:
-            keys.setdefault(key, len(keys))
+        if not found.keys() <= keys.keys():
+            for key in found:
+                keys.setdefault(key, len(keys))
+            places = _places(ids, keys)
+        _note_firsts(firsts, places, found, len(lines))
         rows.append(found)
         lines.append(number)
         if len(keys) > _MOST_KEYS:
@@ -173,7 +179,33 @@ def load_json_lines(
         encoding=file.encoding,
         skipped=file.skipped,
         comments=comments,
+        firsts=firsts,
     )
+
+
+def _note_firsts(
+    firsts: dict[int, dict[str, OddCell]],
+    places: dict[str, int],
+    found: dict[str, str | None],
+    row: int,
+) -> None:
+    """Remember the cells of ids of a row that are the first of their type."""
+    for key, place in places.items():
+        if (cell := found.get(key)) and not is_blank(cell):
+            kind = "whole number" if isinstance(cell, _Whole) else "text"
+            shown = cell if kind == "whole number" else repr(cell)
+            firsts.setdefault(place, {}).setdefault(kind, OddCell(row, shown, kind))
+
+
+def _places(ids: Sequence[str | int | None], keys: dict[str, int]) -> dict[str, int]:
+    """Return the columns of ids that have appeared, by key; a number counts columns from 1."""
+    names, found = list(keys), {}
+    for ref in (str(one) for one in ids if one is not None):
+        if ref in keys:
+            found[ref] = keys[ref]
+        elif ref.isdecimal() and 1 <= int(ref) <= len(names):
+            found[names[int(ref) - 1]] = int(ref) - 1
+    return found
 
 
 def _parsed(

@@ -78,9 +78,10 @@ def read_matrix(
 
 
 def _numbered(count: int, kind: str) -> tuple[Vocabulary, Any]:
-    """Return the vocabulary of row numbers as text, and the row of each number."""
+    """Return the vocabulary of row numbers, and the row of each number."""
     names = [str(number) for number in range(count)]
     order = np.array(sorted(range(count), key=names.__getitem__), dtype=np.int64)
     codes = np.empty(count, dtype=np.int64)
     codes[order] = np.arange(count)
-    return Vocabulary(StringArray.pack(names[number] for number in order), kind=kind), codes
+    digits = StringArray.pack(names[number] for number in order)
+    return Vocabulary.of_digits(digits, kind=kind), codes

@@ -83,9 +83,10 @@ def read(
 ) -> tuple[Interactions, ReadReport]:
     r"""Read likes into `Interactions`, and report what was found, dropped and merged.
 
-    Ids are text and stay as they are, byte for byte: "42" and "0042" differ, blanks around an id
-    are part of it. Whole numbers of Parquet files and frames become their digits; floats only if
-    they are certainly whole: below 2^53, of float32 below 2^24, of float16 below 2^11.
+    Ids keep their type. Text, as in delimited files, stays as it is, byte for byte: "42" and "0042"
+    differ, blanks around an id are part of it. Whole numbers of frames, Parquet files and JSON
+    lines, and the row numbers of matrices, come back as whole numbers; floats are taken as such
+    only if they are certainly whole: below 2^53, of float32 below 2^24, of float16 below 2^11.
 
     Parameters
     ----------

@@ -17,6 +17,9 @@ from alsolike.data.reading.formats.query import Query, load_query
 from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.reading.source_table import OddCell, SourceTable, label_of, where
+from alsolike.data.string_array import StringArray
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.data.whole_numbers import type_of_digits
 from alsolike.engines.hardware import processors
 from alsolike.errors import DataError, SettingError
 from alsolike.storage.cleanup import no_room, scratch_folder
@@ -47,6 +50,7 @@ _WAYS = {
     "Enum": "Turn the column into the values of its members first",
 }
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
+_ARTICLES = {"text": "text", "whole number": "a whole number"}
 
 
 @contextlib.contextmanager
@@ -195,8 +199,10 @@ def id_text(
     """Return the SQL expression of an id column as text.
 
     Whole numbers that came as floats (as in pandas, if ids are missing) become their digits. Raises
-    DataError for other cells: fractions, truth values, bytes, lists.
+    DataError for other cells (fractions, truth values, bytes, lists), and for text and whole
+    numbers in one column.
     """
+    _refuse_mixed(loaded, place, role)
     column, kind = f"c{place}", loaded.types[place]
     text = f"CAST({column} AS VARCHAR)"
     odd = loaded.odd.get(place)
@@ -225,6 +231,49 @@ def id_text(
             f"whole numbers{_misfit(loaded, place, odd)}"
         )
     return text
+
+
+def vocabulary_of(
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, ref: Ref, side: str
+) -> Vocabulary:
+    """Give numbers to the ids in the table users or items in the order of their UTF-8 bytes.
+
+    The vocabulary has the type of the column `ref`.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT id, "  # noqa: S608 - own names
+        f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
+    )
+    ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
+    packed = StringArray.pack(ids.tolist())
+    if not _are_whole_numbers(loaded, place_of(loaded, ref, side)):
+        return Vocabulary(packed, kind=side)
+    if type_of_digits(packed) != "text":
+        return Vocabulary.of_digits(packed, kind=side)
+    loaded.warnings.append(
+        f"the {side} ids are whole numbers that no type of 64 bits holds; they are taken as text, "
+        "as their digits."
+    )
+    return Vocabulary(packed, kind=side)
+
+
+def _are_whole_numbers(loaded: SourceTable, place: int) -> bool:
+    """Return whether a column of ids, as `id_text` takes it, holds whole numbers."""
+    if not loaded.types[place].startswith(_TEXT_TYPES):
+        return True
+    return "whole number" in loaded.firsts.get(place, {})
+
+
+def _refuse_mixed(loaded: SourceTable, place: int, role: str) -> None:
+    found = loaded.firsts.get(place, {})
+    if len(found) > 1 and place not in loaded.odd:
+        one, other = sorted(found.values())
+        raise DataError(
+            f"{where(loaded, other.row)}, column {label_of(loaded, place)}: {role} ids are text or "
+            f"whole numbers, not both; {other.shown[:80]} is {_ARTICLES[other.kind]}, after "
+            f"{one.shown[:80]}, {_ARTICLES[one.kind]}, in {where(loaded, one.row)}. Turn the "
+            "column into one of them."
+        )
 
 
 def float_kind(loaded: SourceTable, place: int) -> str:

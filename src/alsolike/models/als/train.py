@@ -267,11 +267,10 @@ def _carried_over(train: Interactions, factors: int, start: ALSModel, engine: En
             f"The model to continue from has {start.factors} factors, the settings have "
             f"{factors}. Give the same number."
         )
-    rows = np.array([start.users.find(user) is None for user in train.users])
-    columns = np.array([-1 if (c := start.items.find(i)) is None else c for i in train.items])
+    places = start.users.places_of(train.users)
+    rows, columns = places < 0, start.items.places_of(train.items)
     users = np.zeros((train.n_users, factors), dtype=np.float32)
-    known = [start.users.index_of(user) for user in train.users.subset(np.flatnonzero(~rows))]
-    users[~rows] = start.user_factors[known]
+    users[~rows] = start.user_factors[places[~rows]]
     if rows.any():
         users[rows] = _folded_in(train, rows, columns, start, engine)
     return users

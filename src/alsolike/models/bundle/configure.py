@@ -8,7 +8,7 @@ from typing import Any
 from alsolike.errors import BundleError, SettingError
 from alsolike.models.base import HasAffinities, able
 from alsolike.models.bundle.io import describe, load
-from alsolike.models.bundle.manifest import FORMAT_VERSION, MANIFEST
+from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.storage.atomic import alone_in, write_bytes
 
@@ -74,7 +74,7 @@ def set_similarity(
     before = model.similarity_config
     after = replace(before, **given)
     model.with_similarity(after)
-    changed = replace(manifest, format_version=FORMAT_VERSION, similarity=after.to_settings())
+    changed = replace(manifest, format_version=0, similarity=after.to_settings())
     with alone_in(path):
         if describe(path) != manifest:
             raise BundleError(f"{path}: replaced while it was being read. Run the command again.")

@@ -12,7 +12,7 @@
                              strongest neighbours of each item (starts, items, counts)
 
 Format 1, with ``factors.safetensors`` instead of ``model.safetensors`` and no family in the
-manifest, is read too.
+manifest, is read too. Ids without a type in the manifest, as up to format 3, are text.
 
 Loading runs no code, maps the files into memory and checks all that later code relies on. Saving
 runs the same checks.
@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import said
+from alsolike.data.whole_numbers import IdType
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
 from alsolike.models.arrays import BundleArrays, BundleFault
 from alsolike.models.base import FittedModel, HasAffinities
@@ -44,6 +45,7 @@ from alsolike.models.bundle.manifest import (
     SIZE_LIMIT,
     FileRecord,
     Manifest,
+    Side,
     checked_metric,
     current_versions,
     plain_values,
@@ -117,6 +119,7 @@ def save(
     history = model.history if with_history else None
     parts = _parts(family, model, history)
     manifest = Manifest(
+        id_types=_id_types(model),
         versions=current_versions(),
         name=model.name,
         n_users=len(model.users),
@@ -242,6 +245,12 @@ def _parts(family: Family, model: FittedModel, history: Interactions | None) -> 
     return parts
 
 
+def _id_types(model: FittedModel) -> dict[Side, Literal["int64", "uint64"]]:
+    """Return the types of the ids that are whole numbers, by side."""
+    types: dict[Side, IdType] = {"users": model.users.id_type, "items": model.items.id_type}
+    return {side: kind for side, kind in types.items() if kind != "text"}
+
+
 def _similarity(model: FittedModel) -> dict[str, Any]:
     """Return the settings of similar items; empty for a model without a dial."""
     if not isinstance(model, HasAffinities):
@@ -333,8 +342,8 @@ def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) 
         }
         catalogue = Catalogue.from_columns(columns, n_items=n_items)
     known = Known(
-        users=ids.vocabulary("users", n_users, kind="user"),
-        items=ids.vocabulary("items", n_items, kind="item"),
+        users=ids.vocabulary("users", n_users, kind="user", id_type=manifest.type_of("users")),
+        items=ids.vocabulary("items", n_items, kind="item", id_type=manifest.type_of("items")),
         item_counts=items.within("counts", np.int64, n_items),
         settings=manifest.settings,
         factors=manifest.factors,

@@ -10,7 +10,7 @@ import math
 import platform
 import reprlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +19,7 @@ import numpy as np
 from msgspec import Meta, Struct, to_builtins
 
 from alsolike._version import __version__
+from alsolike.data.whole_numbers import IdType
 from alsolike.errors import BundleError, DataError
 from alsolike.models.similarity.evidence import KEPT
 from alsolike.storage.safetensors import DAMAGED, map_file
@@ -27,11 +28,13 @@ from alsolike.storage.strict_json import checked_as, read_json
 MANIFEST = "manifest.json"
 SIMILAR = "similar.safetensors"
 FORMAT = "alsolike model"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+_OF_TEXT_IDS = 3  # written for models whose ids are text: earlier versions of alsolike read them
 HISTORY_PART: Literal["history"] = "history"
 
 SIZE_LIMIT = 1 << 24
 
+Side = Literal["users", "items"]
 Text = Annotated[str, Meta(description="a text")]
 Count = Annotated[int, Meta(ge=0, description="a number from 0")]
 Object = Annotated[Mapping[str, Any], Meta(description="an object")]
@@ -51,7 +54,8 @@ class Manifest:
     Parameters
     ----------
     format_version : int
-        Of the folder's layout; older ones are read too.
+        Of the folder's layout; older ones are read too. 0: the one to write, which is 3 without
+        `id_types`.
     versions : mapping of str to str
         Versions of alsolike and its dependencies that saved the bundle.
     name : str
@@ -73,9 +77,11 @@ class Manifest:
         ``("history",)`` if the training interactions are not saved, else empty.
     files : mapping of str to FileRecord
         All other files of the bundle.
+    id_types : mapping of str to {"int64", "uint64"}
+        The type of the ids of ``"users"`` and ``"items"``, where they are whole numbers.
     """
 
-    format_version: Annotated[int, Meta(description="a number")] = FORMAT_VERSION
+    format_version: Annotated[int, Meta(description="a number")] = 0
     versions: Annotated[
         Mapping[str, str],
         Meta(
@@ -115,6 +121,19 @@ class Manifest:
         Mapping[str, FileRecord],
         Meta(description="an object with the sha256 and size of each file"),
     ]
+    id_types: Annotated[
+        Mapping[Side, Literal["int64", "uint64"]],
+        Meta(description="an object with the type of users or items, int64 or uint64"),
+    ] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.format_version:
+            version = FORMAT_VERSION if self.id_types else _OF_TEXT_IDS
+            object.__setattr__(self, "format_version", version)
+
+    def type_of(self, side: Side) -> IdType:
+        """Return the type of the ids of a side; text if it is not stated."""
+        return self.id_types.get(side, "text")
 
     @property
     def has_history(self) -> bool:
@@ -123,7 +142,10 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Render the content of ``manifest.json``."""
-        return _render({"format": FORMAT, **to_builtins(self)})
+        stated = to_builtins(self)
+        if not self.id_types:
+            del stated["id_types"]
+        return _render({"format": FORMAT, **stated})
 
     def _model(self) -> Iterator[str]:
         yield self.name
@@ -144,6 +166,7 @@ class Manifest:
             "model": ", ".join(self._model()),
             "users": f"{self.n_users:,}",
             "items": f"{self.n_items:,}",
+            **{f"ids of {side}": f"whole numbers ({kind})" for side, kind in self.id_types.items()},
             "item columns": columns,
             "training data": self.data_fingerprint or "unknown",
             "history": "inside" if self.has_history else "left out",
@@ -305,6 +328,7 @@ def _checked(path: Path, stated: dict[str, Any]) -> Manifest:
         stated = {**stated, "family": _family_of_format_1(stated.get("settings"))}
     if stated["format_version"] < 3:
         stated = {**stated, "similarity": _similarity_before_format_3(stated.get("factors"))}
+    stated = {"id_types": {}, **stated}
     try:
         return checked_as(Manifest, stated)
     except ValueError as error:

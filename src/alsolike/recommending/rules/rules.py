@@ -9,6 +9,7 @@ import numpy as np
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.validation import check_whole, said
+from alsolike.data.vocabulary import Id
 from alsolike.errors import SettingError, UnknownId
 from alsolike.models.base import Recommender
 from alsolike.recommending.rules.limits import Limit, Limits
@@ -74,7 +75,7 @@ class Rules:
     exclude: Any = ()
     at_most: Any = ()
     one_of: Any = ()
-    available: Iterable[str] | None = None
+    available: Iterable[Id] | None = None
 
     def __post_init__(self) -> None:
         for name in ("only", "exclude"):
@@ -98,7 +99,7 @@ class Rules:
         exclude: Iterable[str] = (),
         at_most: Iterable[str] = (),
         one_of: Iterable[str] = (),
-        available: Iterable[str] | None = None,
+        available: Iterable[Id] | None = None,
     ) -> "Rules":
         """Make rules of texts such as ``category=shoes|boots`` and ``2:artist``.
 
@@ -141,9 +142,9 @@ class Rules:
             may_appear &= columns.having("only", column, values)
         for column, values in self.exclude:
             may_appear &= ~columns.having("exclude", column, values)
-        unknown: list[str] = []
+        unknown: list[Id] = []
         if self.available is not None:
-            ids = checked_ids(self.available, "item")
+            ids = checked_ids(self.available, model.items)
             places = model.items.places_of(ids)
             unknown = [ids[place] for place in np.flatnonzero(places < 0)]
             if len(unknown) == len(ids):
@@ -174,7 +175,7 @@ class Allowed:
 
     may_appear: Mask
     limits: Limits | None = None
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[Id, ...] = ()
 
     def shortfall(self, k: int, found: int) -> str:
         """Say in a sentence why a list has `found` items, not `k`; or nothing.
@@ -197,7 +198,7 @@ class Allowed:
             )
         return f"{asked} only {_items(most)} allowed{kinds if most < allowed else ''}."
 
-    def notes(self, k: int, lengths: Mapping[str, int], kind: str) -> list[str]:
+    def notes(self, k: int, lengths: Mapping[Any, int], kind: str) -> list[str]:
         """Say in sentences which lists are shorter than `k`, and which available ids are unknown.
 
         Parameters
@@ -218,7 +219,7 @@ class Allowed:
         if self.unknown:
             found.append(
                 f"Available ids that are no items of this model: {len(self.unknown):,}, such as "
-                f"{self.unknown[0][:_LONGEST]!r}."
+                f"{_short(self.unknown[0])!r}."
             )
         short = [(owner, length) for owner, length in lengths.items() if length < k]
         if short:
@@ -235,8 +236,8 @@ class Allowed:
 def allowed_of(
     model: Recommender,
     rules: Rules | None,
-    allow: Iterable[str] | None = None,
-    deny: Iterable[str] | None = None,
+    allow: Iterable[Id] | None = None,
+    deny: Iterable[Id] | None = None,
 ) -> Allowed:
     """Return what the rules, and allowed and denied ids or names, leave of a model's items."""
     among: tuple[Indices | None, Indices | None] = open_ids(model, allow, deny)
@@ -370,13 +371,13 @@ def _at_most(text: str) -> tuple[str, int]:
     return found[2].strip(), int(found[1])
 
 
-def _none_known(ids: list[str], model: Recommender) -> str:
+def _none_known(ids: list[Id], model: Recommender) -> str:
     if not ids:
         return "available= needs the id of at least one item."
-    known = [model.items.id_of(row) for row in range(min(3, len(model.items)))]
+    known = [model.items.text_of(row) for row in range(min(3, len(model.items)))]
     return (
         f"available= has no item of this model among its {counted(len(ids), 'id')}; the first is "
-        f"{ids[0][:_LONGEST]!r}. Ids of the model are {_listed(known)}."
+        f"{_short(ids[0])!r}. Ids of the model are {_listed(known)}."
     )
 
 
@@ -388,3 +389,7 @@ def _listed(names: Sequence[str]) -> str:
     shown = [repr(one if len(one) <= _LONGEST else f"{one[:_LONGEST]}…") for one in names[:_SHOWN]]
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return f"{', '.join(shown)}{more}"
+
+
+def _short(one: Id) -> Id:
+    return one[:_LONGEST] if isinstance(one, str) else one

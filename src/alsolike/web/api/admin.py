@@ -102,7 +102,7 @@ def documentation(request: Request) -> Response:
 
 def _plain_id(served: ServedModel) -> str:
     """Return the id of a much liked item that can be typed as it is, or a word in its slot."""
-    ids = (served.model.items.id_of(row) for row in popular_rows(served, _EXAMPLES))
+    ids = (served.model.items.text_of(row) for row in popular_rows(served, _EXAMPLES))
     return next((one for one in ids if _PLAIN.fullmatch(one)), "ITEM")
 
 

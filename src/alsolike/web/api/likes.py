@@ -5,17 +5,19 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from starlette.requests import Request
 
-from alsolike.errors import InTrainingData
+from alsolike.errors import InTrainingData, SettingError
 from alsolike.models.als.normal_equations import checked_values
 from alsolike.web.api import schemas
+from alsolike.web.api.id_types import IdInPath, IdInQuery
 from alsolike.web.api.parameters import Slot
-from alsolike.web.api.routes import IdInQuery, OutsideId, distinct, requested_model
+from alsolike.web.api.routes import TWICE, requested_model
 from alsolike.web.service import service_of
 from alsolike.web.serving import queries
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.user_queries import profile_of
 
 _MOST_HINTS = 10  # each needs a search
+_MOST_OF_A_MESSAGE = 300
 
 Unknown = Annotated[
     Literal["keep", "refuse"],
@@ -28,7 +30,7 @@ Unknown = Annotated[
 
 def like(
     request: Request,
-    user_id: OutsideId,
+    user_id: IdInPath,
     body: schemas.Likes,
     unknown: Unknown = "keep",
     slot: Slot = None,
@@ -37,8 +39,8 @@ def like(
 
     Likes of items that the model does not know are stored, too, and count once a model knows them.
     """
-    served, likes = requested_model(request, slot), distinct(body.likes)
-    checked_values(list(likes.values()), len(likes))
+    served = requested_model(request, slot)
+    likes = _checked_likes(served, user_id, body.likes)
     not_known = [item for item in likes if served.model.items.find(item) is None]
     if not_known and unknown == "refuse":
         queries.row_of(served, not_known[0])  # raises, with a hint
@@ -48,10 +50,12 @@ def like(
     hints = {item: queries.hint_of(served, item) for item in not_known[:_MOST_HINTS]}
     return {
         "model": queries.source_of(served),
-        "user": user_id,
+        "user": served.model.users.id_from(user_id),
         "kept": len(likes),
-        "unknown_items": not_known,
-        "hints": [f"{item!r}: {hint}" for item, hint in hints.items() if hint],
+        "unknown_items": list(map(served.model.items.id_from, not_known)),
+        "hints": [
+            f"{served.model.items.id_from(item)!r}: {hint}" for item, hint in hints.items() if hint
+        ],
         **_counts(request, served, user_id),
     }
 
@@ -68,7 +72,7 @@ def like_by_query(
 
 
 def take_like_back(
-    request: Request, user_id: OutsideId, item_id: OutsideId, slot: Slot = None
+    request: Request, user_id: IdInPath, item_id: IdInPath, slot: Slot = None
 ) -> dict[str, Any]:
     """Remove a live like; it no longer counts from the next request on.
 
@@ -85,8 +89,8 @@ def take_like_back(
     service.metrics.count("likes_taken_back", int(done))
     return {
         "model": queries.source_of(served),
-        "user": user_id,
-        "item": item_id,
+        "user": served.model.users.id_from(user_id),
+        "item": served.model.items.id_from(item_id),
         "taken_back": done,
         "in_training": trained,
         **_counts(request, served, user_id),
@@ -98,6 +102,26 @@ def take_like_back_by_query(
 ) -> dict[str, Any]:
     """Remove a live like, with the ids in the query."""
     return take_like_back(request, user, item, slot)
+
+
+def _checked_likes(served: ServedModel, user: str, likes: list[schemas.Like]) -> dict[str, float]:
+    """Return likes as texts of items to values.
+
+    Raises
+    ------
+    SettingError
+        An item comes twice, a value is zero, or an id can never be one of the model: such a like
+        would spoil the next training.
+    """
+    users, items = served.model.users, served.model.items
+    for known, given in ((users, user), *((items, one.item) for one in likes)):
+        if misfit := known.misfit(given):
+            raise SettingError(f"likes: {misfit[:_MOST_OF_A_MESSAGE]}")
+    found = {str(one.item): one.value for one in likes}
+    if len(found) < len(likes):
+        raise SettingError(TWICE)
+    checked_values(list(found.values()), len(found))
+    return found
 
 
 def _counts(request: Request, served: ServedModel, user: str) -> dict[str, int]:

@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from alsolike.models.similarity.config import Affinity
-from alsolike.recommending import fallback
 from alsolike.recommending.shared import MIN_COUNT
+from alsolike.recommending.unknown import fallback
 from alsolike.web.api import schemas
 from alsolike.web.api.fast_path import DEFAULT_K
+from alsolike.web.api.id_types import IdText
 from alsolike.web.api.rules import RulesQuery
 
 K = Annotated[int, Query(ge=1, description="length of the list")]
@@ -26,7 +27,7 @@ Slot = Annotated[
     str | None,
     Query(alias="model", max_length=64, description="model name, or popularity"),
 ]
-Ids = list[schemas.OutsideId] | None
+Ids = list[IdText] | None
 Allowed = Annotated[
     Ids, Query(max_length=schemas.MOST_IDS, description="only these ids; repeatable")
 ]
@@ -36,6 +37,13 @@ Denied = Annotated[
 WithoutLikes = Annotated[
     fallback.WithoutLikes,
     Query(description="for users without known likes: the most liked items, or an empty list"),
+]
+ForUnknown = Annotated[
+    fallback.Fallback,
+    Query(
+        description="for a user who is not in the model and has no live likes: the most liked "
+        "items, an empty list, or the error 404; the answer's fallback says which"
+    ),
 ]
 ExcludeSeen = Annotated[bool, Query(description="leave out items that the user already likes")]
 
@@ -62,6 +70,7 @@ class _RecommendedQuery(_Filters):
     k: K = 10
     exclude_seen: ExcludeSeen = True
     without_likes: WithoutLikes = "popular"
+    fallback: ForUnknown = "error"
 
 
 SimilarQuery = Annotated[_SimilarQuery, Depends()]

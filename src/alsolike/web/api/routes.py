@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Path as InPath
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +16,7 @@ from alsolike.errors import SettingError, Unable
 from alsolike.models.als.normal_equations import checked_values
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.web.api import schemas
+from alsolike.web.api.id_types import MOST_OF_AN_ID, IdInPath, IdInQuery
 from alsolike.web.api.parameters import (
     K,
     PopularityBias,
@@ -31,27 +31,10 @@ from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.user_queries import recommend_for
 from alsolike.web.settings import POPULARITY
 
-OutsideId = Annotated[
-    str,
-    InPath(
-        min_length=1,
-        max_length=schemas.MOST_OF_AN_ID,
-        pattern=schemas.NO_NUL,
-        description="your own id, percent-encoded",
-    ),
-]
-IdInQuery = Annotated[
-    str,
-    Query(
-        min_length=1,
-        max_length=schemas.MOST_OF_AN_ID,
-        pattern=schemas.NO_NUL,
-        description="your own id",
-    ),
-]
+TWICE = "likes: the same item is given more than once. Give it once."
 
 
-async def similar_items(request: Request, item_id: OutsideId, query: SimilarQuery) -> Response:
+async def similar_items(request: Request, item_id: IdInPath, query: SimilarQuery) -> Response:
     """Return the items most similar to an item."""
     served, k = _comparing(request, query.slot), _checked(request, query.k)
     row, by_likes = queries.row_of(served, item_id), queries.is_popularity(query.slot)
@@ -74,7 +57,7 @@ async def similar_items(request: Request, item_id: OutsideId, query: SimilarQuer
         return schemas.to_json(
             schemas.Similar,
             model=queries.source_of(served, query.slot),
-            item=item_id,
+            item=served.model.items.id_of(row),
             **basis,
             similar=queries.ranked(served, ranking),
             note=queries.note_on(allowed, query.rules, k, len(ranking)),
@@ -114,7 +97,7 @@ async def similar_to_these(request: Request, basket: schemas.Basket, slot: Slot 
         return schemas.to_json(
             schemas.SimilarToSet,
             model=queries.source_of(served, slot),
-            items=basket.items,
+            items=[served.model.items.id_of(row) for row in rows],
             **basis,
             similar=queries.ranked(served, ranking),
             note=queries.note_on(allowed, basket.rules, k, len(ranking)),
@@ -126,7 +109,7 @@ async def similar_to_these(request: Request, basket: schemas.Basket, slot: Slot 
 
 def explain_neighbours(
     request: Request,
-    item_id: OutsideId,
+    item_id: IdInPath,
     other: IdInQuery,
     slot: Slot = None,
     popularity_bias: PopularityBias = None,
@@ -147,8 +130,8 @@ def explain_neighbours(
     basis = queries.similar_basis(served, [row], similarity)
     return {
         "model": queries.source_of(served),
-        "item": item_id,
-        "other": other,
+        "item": served.model.items.id_of(row),
+        "other": served.model.items.id_of(near),
         "cosine": score if cosine is None else cosine,
         "similarity": score,
         **basis,
@@ -161,9 +144,7 @@ def find_items(
     request: Request,
     q: Annotated[
         str,
-        Query(
-            max_length=schemas.MOST_OF_AN_ID, description="a name, part of a name, an id or a link"
-        ),
+        Query(max_length=MOST_OF_AN_ID, description="a name, part of a name, an id or a link"),
     ],
     limit: K = 20,
     slot: Slot = None,
@@ -177,7 +158,7 @@ def find_items(
     }
 
 
-def one_item(request: Request, item_id: OutsideId, slot: Slot = None) -> dict[str, Any]:
+def one_item(request: Request, item_id: IdInPath, slot: Slot = None) -> dict[str, Any]:
     """Return the details of an item."""
     served = requested_model(request, slot)
     known = queries.item_of(served, queries.row_of(served, item_id))
@@ -190,7 +171,7 @@ def one_item_by_query(request: Request, item: IdInQuery, slot: Slot = None) -> d
 
 
 def recommend_to_user(
-    request: Request, user_id: OutsideId, query: RecommendedQuery
+    request: Request, user_id: IdInPath, query: RecommendedQuery
 ) -> dict[str, Any]:
     """Recommend to a user; live likes count at once."""
     served, service = requested_model(request, query.slot), service_of(request)
@@ -198,7 +179,7 @@ def recommend_to_user(
         _checked(request, query.k),
         queries.allowed(served, query.allow, query.deny, query.rules),
     )
-    found, profile = queries.recommendations(
+    found, profile, fallen_back = queries.recommendations(
         served,
         user_id,
         service.state.likes_of(user_id),
@@ -207,11 +188,13 @@ def recommend_to_user(
         allowed=allowed,
         without_likes=query.without_likes,
         by_likes=queries.is_popularity(query.slot),
+        fallback=query.fallback,
     )
     return {
         "model": queries.source_of(served, query.slot),
-        "user": user_id,
+        "user": served.model.users.id_from(user_id),
         "basis": found.basis,
+        "fallback": fallen_back,
         "recommendations": queries.recommended(served, found),
         "training_likes": profile.trained,
         "live_likes": len(profile.live),
@@ -232,9 +215,11 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
     served, k = requested_model(request, slot), _checked(request, wish.k)
 
     def answered() -> bytes:
-        likes = distinct(wish.likes)
-        values = {queries.row_of(served, item): value for item, value in likes.items()}
-        checked_values(list(likes.values()), len(likes))
+        likes = wish.likes
+        values = {queries.row_of(served, one.item): one.value for one in likes}
+        if len(values) < len(likes):
+            raise SettingError(TWICE)
+        checked_values(list(values.values()), len(values))
         allowed = queries.allowed(served, wish.allow, wish.deny, wish.rules)
         if queries.is_popularity(slot):
             without = values if wish.exclude_seen else ()
@@ -262,7 +247,7 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
 
 
 def explain_recommendation(
-    request: Request, user_id: OutsideId, item: IdInQuery, slot: Slot = None
+    request: Request, user_id: IdInPath, item: IdInQuery, slot: Slot = None
 ) -> dict[str, Any]:
     """Return the contributions of a user's likes to an item's score; they add up to it."""
     served = requested_model(request, slot)
@@ -270,8 +255,8 @@ def explain_recommendation(
     why = queries.explanation(served, user_id, item, live)
     return {
         "model": queries.source_of(served),
-        "user": user_id,
-        "item": item,
+        "user": served.model.users.id_from(user_id),
+        "item": why.item,
         "basis": why.basis,
         "score": why.score,
         "parts": [
@@ -348,11 +333,3 @@ async def _answered(answered: Callable[[], bytes], *, is_fast: bool) -> Response
     """Return a response, computed at once if fast, else in a thread."""
     content = answered() if is_fast else await asyncio.to_thread(answered)
     return Response(content, media_type="application/json")
-
-
-def distinct(likes: list[schemas.Like]) -> dict[str, float]:
-    """Return likes as items to values; raise SettingError if an item comes twice."""
-    found = {one.item: one.value for one in likes}
-    if len(found) < len(likes):
-        raise SettingError("likes: the same item is given more than once. Give it once.")
-    return found

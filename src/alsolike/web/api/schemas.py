@@ -1,21 +1,15 @@
 """Defines the request and response bodies of the API, for validation and OpenAPI."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from alsolike.models.base import Basis
 from alsolike.models.similarity.config import FEW_LIKES, Affinity
-from alsolike.recommending.fallback import WithoutLikes
 from alsolike.recommending.shared import MIN_COUNT
+from alsolike.recommending.unknown.fallback import ForUnknown, WithoutLikes
 from alsolike.usage_hints import did_you_mean
+from alsolike.web.api.id_types import AnsweredId, OutsideId
 from alsolike.web.api.rules import NOTE, RulesFields
 
 PREFERENCE = (
@@ -28,14 +22,8 @@ SIMILARITY = (
     "probability"
 )
 DIAL = "the dial of similar items, from 0 (specific) to 1 (popular)"
-MOST_OF_AN_ID = 16_384
 MOST_LIKES = 1_000
 MOST_IDS = 1_000
-NO_NUL = r"^[^\x00]*$"
-
-OutsideId = Annotated[
-    str, StringConstraints(min_length=1, max_length=MOST_OF_AN_ID, pattern=NO_NUL)
-]
 
 
 class Taken(BaseModel):
@@ -146,7 +134,7 @@ class Answer(BaseModel):
 class Item(BaseModel):
     """One item."""
 
-    item: str
+    item: AnsweredId
     name: str | None
     likes: int
     image: str | None = None
@@ -157,7 +145,7 @@ class Ranked(BaseModel):
     """Entry of a list."""
 
     rank: int
-    item: str
+    item: AnsweredId
     name: str | None
     likes: int
     score: float = Field(
@@ -211,7 +199,7 @@ class Founded(Answer):
 class Similar(Founded):
     """Similar items, the most similar first."""
 
-    item: str
+    item: AnsweredId
     similar: list[Ranked]
     note: str | None = NOTE
 
@@ -219,7 +207,7 @@ class Similar(Founded):
 class SimilarToSet(Founded):
     """Items similar to a set of items, the most similar first."""
 
-    items: list[str]
+    items: list[AnsweredId]
     similar: list[Ranked]
     note: str | None = NOTE
 
@@ -227,10 +215,15 @@ class SimilarToSet(Founded):
 class Recommended(Answer):
     """Recommendations, the best first."""
 
-    user: str | None
+    user: AnsweredId | None
     basis: Basis = Field(
         description="basis of the first item: the model's scores, or popularity if no like is "
         "known; each score is then the number of likes"
+    )
+    fallback: ForUnknown | None = Field(
+        None,
+        description="null for a personal list; else the user is not in the model and has no like "
+        "that counts, and the list is the most liked items (popular) or empty (none), as asked for",
     )
     recommendations: list[Suggested]
     training_likes: int | None = Field(
@@ -248,9 +241,9 @@ class Recommended(Answer):
 class Kept(Answer):
     """Result of storing likes."""
 
-    user: str
+    user: AnsweredId
     kept: int = Field(description="likes of this request now on disk")
-    unknown_items: list[str] = Field(
+    unknown_items: list[AnsweredId] = Field(
         description="items of these that this model does not know: stored for the next model"
     )
     hints: list[str] = Field(
@@ -264,8 +257,8 @@ class Kept(Answer):
 class TakenBack(Answer):
     """Result of removing a like."""
 
-    user: str
-    item: str
+    user: AnsweredId
+    item: AnsweredId
     taken_back: bool = Field(
         description="false if there was no such like, for example after an earlier request"
     )
@@ -280,7 +273,7 @@ class TakenBack(Answer):
 class Part(BaseModel):
     """Contribution of one like to a score."""
 
-    item: str
+    item: AnsweredId
     name: str | None
     value: float
     contribution: float
@@ -292,8 +285,8 @@ class Part(BaseModel):
 class Explained(Answer):
     """Explanation of a recommendation; the contributions add up to the score."""
 
-    user: str
-    item: str
+    user: AnsweredId
+    item: AnsweredId
     basis: Basis = Field(
         description="popularity if no like is known: the score is then the number of likes, "
         "without contributions"
@@ -305,8 +298,8 @@ class Explained(Answer):
 class Neighbourhood(Founded):
     """Explanation of why an item is similar to another."""
 
-    item: str
-    other: str
+    item: AnsweredId
+    other: AnsweredId
     cosine: float = Field(
         description="cosine of the items' factors, from -1 to 1, for a model with factors, else "
         "the same as similarity; not a probability"

@@ -36,7 +36,7 @@ def map_page(request: Request) -> Response:
     served, model = requested_model(request), request.query_params.get("model")
     wanted, query = request.query_params.get("item", ""), query_of(request)
     for row in served.index.find(query, limit=1) if query else ():
-        found = urlencode({"item": served.model.items.id_of(row)})
+        found = urlencode({"item": served.model.items.text_of(row)})
         return redirect(with_model(model, below(f"/map?{found}")))
     here = below(f"/map?{urlencode({'item': wanted})}" if wanted else "/map")
     chosen = served.model.items.find(wanted) if wanted else None
@@ -100,11 +100,11 @@ def map_item(request: Request) -> Response:
 def _near(served: ServedModel, row: int) -> list[int]:
     """Return the rows of similar items, those on the map, by the slot's model for them."""
     there = served.similar_model
-    known = there.model.items.find(served.model.items.id_of(row))
+    known = there.model.items.find(served.model.items.text_of(row))
     if known is None:
         return []
     rows, _ = there.neighbours.similar(known, _NEAR)
-    ids = there.model.items.ids_of(rows).tolist()
+    ids = there.model.items.ids.cells(rows)
     return [one for one in map(served.model.items.find, ids) if one is not None]
 
 
@@ -113,5 +113,5 @@ def _shown(served: ServedModel, row: int) -> dict[str, Any]:
         "row": row,
         "name": name_of(served.model, row),
         "likes": int(served.model.item_counts[row]),
-        "address": address("item", served.model.items.id_of(row)),
+        "address": address("item", served.model.items.text_of(row)),
     }

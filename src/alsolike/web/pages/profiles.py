@@ -9,8 +9,8 @@ import numpy as np
 from alsolike.errors import FitError, SettingError
 from alsolike.models.base import Basis, Contributions, Doubles, Explains, Indices
 from alsolike.recommending.explain import contributions_of
-from alsolike.recommending.fallback import RankedList
 from alsolike.recommending.rules.rules import Allowed, Rules
+from alsolike.recommending.unknown.fallback import RankedList
 from alsolike.views.page import clean
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.item_cards import ItemCard, card_of
@@ -86,7 +86,7 @@ class Suggestions:
     ----------
     entries : list of Suggestion
     basis : {"model", "popularity"}
-        Basis of the first, see `alsolike.recommending.fallback`.
+        Basis of the first, see `alsolike.recommending.unknown.fallback`.
     fault : str
         Why there are none.
     note : str

@@ -86,7 +86,7 @@ def anything(request: Request) -> Response:
         row = secrets.randbelow(len(model.items))
         if model.item_counts[row] >= MIN_COUNT:
             break
-    return redirect(address("item", model.items.id_of(row)))
+    return redirect(address("item", model.items.text_of(row)))
 
 
 def item(request: Request) -> Response:
@@ -237,7 +237,7 @@ def _on_map(item: str) -> str:
 def _any_user(request: Request, served: ServedModel) -> Response:
     """Show the form for a user id, with a link to a random user."""
     users = served.model.users
-    some = address("user", users.id_of(secrets.randbelow(len(users)))) if len(users) else ""
+    some = address("user", users.text_of(secrets.randbelow(len(users)))) if len(users) else ""
     return page(request, "users.html", some=some, n_users=len(users))
 
 

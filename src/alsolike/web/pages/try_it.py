@@ -59,7 +59,7 @@ def try_it(request: Request) -> Response:
     given = _given(request)
     known = [row for one in given if (row := items.find(one)) is not None]
     rows = known[:MOST_PICKS]
-    picked = [items.id_of(row) for row in rows]
+    picked = [items.text_of(row) for row in rows]
     query = query_of(request)
     suggested = profiles.Suggestions([])
     if rows:
@@ -107,7 +107,7 @@ def _given(request: Request) -> list[str]:
 
 
 def _offers(served: ServedModel, rows: Iterable[int], picked: list[str], link: Link) -> list[Offer]:
-    ids = served.model.items.id_of
+    ids = served.model.items.text_of
     return [Offer(card_of(served, row), link([*picked, ids(row)])) for row in rows]
 
 
@@ -128,11 +128,11 @@ def _together(
         near = queries.similar_to_set(there, known, _OFFERED, allowed=allowed)
     except (Unable, FitError, SettingError) as error:
         return [], clean(str(error))
-    found = (ids.find(there.model.items.id_of(row)) for row, _ in near)
+    found = (ids.find(there.model.items.text_of(row)) for row, _ in near)
     offers = _offers(served, (row for row in found if row is not None), picked, link)
     return offers, "" if offers else "No item is similar to them."
 
 
 def _but(picked: list[str], row: int, served: ServedModel) -> list[str]:
-    undone = served.model.items.id_of(row)
+    undone = served.model.items.text_of(row)
     return [one for one in picked if one != undone]

@@ -84,7 +84,7 @@ def next_comparison(state: Store, pair: Pair, voter: str) -> Comparison | None:
         return None
     rng = np.random.default_rng(list(_digest(pair.name, voter, str(len(voted)))))
     for row in rng.choice(len(counts), size=_DRAWS, p=counts / counts.sum()).tolist():
-        item = model.items.id_of(row)
+        item = model.items.text_of(row)
         if item in voted:
             continue
         comparison = comparison_of(pair, voter, item)
@@ -137,7 +137,7 @@ def _list(served: ServedModel, item: str) -> tuple[str, ...]:
     if row is None:
         return ()
     rows, _ = served.neighbours.similar(row, LENGTH)
-    return tuple(served.model.items.ids_of(rows).tolist())
+    return tuple(served.model.items.ids.cells(rows))
 
 
 def _second_list(pair: Pair, item: str) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def _second_list(pair: Pair, item: str) -> tuple[str, ...]:
         return _list(pair.second, item)
     row = pair.first.model.items.find(item)
     rows = popular_rows(pair.first, LENGTH, without=() if row is None else (row,))
-    return tuple(pair.first.model.items.id_of(one) for one in rows)
+    return tuple(pair.first.model.items.text_of(one) for one in rows)
 
 
 def _turned(voter: str, item: str) -> bool:

@@ -84,7 +84,7 @@ def with_parameter(address: str, name: str, value: str) -> str:
 def card_of(served: ServedModel, row: int) -> ItemCard:
     """Return the card of the item at `row`."""
     model = served.model
-    item_id = model.items.id_of(row)
+    item_id = model.items.text_of(row)
     name = name_of(model, row)
     return ItemCard(
         row=row,
@@ -100,7 +100,7 @@ def name_of(model: FittedModel, row: int) -> str:
     """Return the cleaned name of an item, or its id if the name shows nothing."""
     catalogue = model.catalogue
     name = catalogue.name_of(row) if catalogue is not None else ""
-    return shown_name(name, model.items.id_of(row), most=_MOST_OF_A_NAME)
+    return shown_name(name, model.items.text_of(row), most=_MOST_OF_A_NAME)
 
 
 def text_of(catalogue: Catalogue | None, column: str, row: int) -> str:

@@ -7,15 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.errors import SettingError, UnknownId
 from alsolike.models.base import HasFactors
 from alsolike.models.similarity.config import FEW_LIKES, SimilarityConfig
 from alsolike.models.similarity.exact import exact_products
 from alsolike.recommending.co_likes import pair_evidence
 from alsolike.recommending.explain import Explanation
-from alsolike.recommending.fallback import MostLiked, RankedList, WithoutLikes
 from alsolike.recommending.rules.rules import Allowed, Rules
 from alsolike.recommending.shared import MIN_COUNT, open_items, unit_rows
+from alsolike.recommending.unknown.fallback import (
+    Fallback,
+    ForUnknown,
+    MostLiked,
+    RankedList,
+    WithoutLikes,
+)
 from alsolike.usage_hints import suggestion
 from alsolike.web.serving import user_queries
 from alsolike.web.serving.registry import ServedModel
@@ -66,13 +73,14 @@ def item_of(served: ServedModel, row: int) -> dict[str, Any]:
     return found
 
 
-def row_of(served: ServedModel, item: str) -> int:
+def row_of(served: ServedModel, item: Id) -> int:
     """Return the row of an item by its id; raise UnknownId with a hint."""
     row = served.model.items.find(item)
     if row is None:
         words = (
             f"Model {served.name!r} has no item with the id {_short(item)}.",
-            hint_of(served, item),
+            _misfit(served.model.items, item),
+            hint_of(served, str(item)),
             f"Find ids by name at {below('/api/v1/items?q=NAME')}.",
         )
         raise UnknownId(" ".join(filter(None, words)))
@@ -100,7 +108,7 @@ def hint_of(served: ServedModel, item: str) -> str:
 def _has_name(served: ServedModel, row: int) -> bool:
     """Return whether an item has a name other than its id."""
     name = _name(served, row)
-    return name is not None and name.casefold() != served.model.items.id_of(row).casefold()
+    return name is not None and name.casefold() != served.model.items.text_of(row).casefold()
 
 
 def _with_name(served: ServedModel, row: int) -> str:
@@ -108,7 +116,15 @@ def _with_name(served: ServedModel, row: int) -> str:
     return f"{shown} ({_short(_name(served, row) or '')})" if _has_name(served, row) else shown
 
 
-def _short(text: str) -> str:
+def _misfit(known: Vocabulary, given: Id) -> str:
+    """Return why `given` cannot be an id, as a sentence of an answer, or an empty text."""
+    found = known.misfit(given if isinstance(given, int) else given[:_MOST_OF_A_TEXT])
+    return f"{found[:1].upper()}{found[1:]}"
+
+
+def _short(text: Id) -> str:
+    if isinstance(text, int):
+        return repr(text)
     return repr(text if len(text) <= _MOST_OF_A_TEXT else f"{text[:_MOST_OF_A_TEXT]}…")
 
 
@@ -205,7 +221,7 @@ def popular_basis(served: ServedModel, given: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def rows_of(served: ServedModel, items: Sequence[str]) -> list[int]:
+def rows_of(served: ServedModel, items: Sequence[Id]) -> list[int]:
     """Return the rows of distinct items by their ids.
 
     Raises
@@ -225,10 +241,12 @@ def rows_of(served: ServedModel, items: Sequence[str]) -> list[int]:
             f"Model {served.name!r} has no items with the ids {names}{more}. Find ids by name at "
             f"{below('/api/v1/items?q=NAME')}."
         )
-    twice = [item for item, times in Counter(items).items() if times > 1]
+    rows = [served.model.items.index_of(item) for item in items]
+    twice = [row for row, times in Counter(rows).items() if times > 1]
     if twice:
-        raise SettingError(f"items: {_short(twice[0])} is given more than once. Give it once.")
-    return [served.model.items.index_of(item) for item in items]
+        again = _short(served.model.items.id_of(twice[0]))
+        raise SettingError(f"items: {again} is given more than once. Give it once.")
+    return rows
 
 
 def popular(
@@ -259,23 +277,33 @@ def recommendations(
     allowed: Allowed | None = None,
     without_likes: WithoutLikes = "popular",
     by_likes: bool = False,
-) -> tuple[RankedList, Profile]:
-    """Return recommendations for a user, and the profile that they are based on.
+    fallback: Fallback = "error",
+) -> tuple[RankedList, Profile, ForUnknown | None]:
+    """Return recommendations for a user, the profile that they are based on, and the fallback.
+
+    The last is what a user gets who is not in the model and has no like that counts; None for
+    others.
 
     Raises
     ------
     UnknownId
-        The user is unknown and has no live likes.
+        There is no other fallback than "error", and the user is unknown and has no live likes.
     """
     profile = profile_of(served, user, live)
-    _refuse_unknown(served, profile, live)
+    if fallback == "error":
+        _refuse_unknown(served, profile, live)
+    if fallback != "error" and not profile.known and not profile.live:
+        left_out = profile.aside if exclude_seen else ()
+        length = k if fallback == "popular" else 0
+        ranking = popular(served, length, without=left_out, allowed=allowed)
+        return found_of([one for one in ranking if one[1] > 0]), profile, fallback
     if by_likes:
         seen = {*profile.values, *profile.aside} if exclude_seen else ()
-        return found_of(popular(served, k, without=seen, allowed=allowed)), profile
+        return found_of(popular(served, k, without=seen, allowed=allowed)), profile, None
     found = user_queries.recommend(
         served, profile, k, allowed, exclude_seen=exclude_seen, without_likes=without_likes
     )
-    return found, profile
+    return found, profile, None
 
 
 def explanation(
@@ -298,7 +326,8 @@ def explanation(
 def _refuse_unknown(served: ServedModel, profile: Profile, live: Mapping[str, float]) -> None:
     if not profile.known and not live:
         raise UnknownId(
-            f"Model {served.name!r} has no user {profile.user[:200]!r}, and no likes of this user."
+            f"Model {served.name!r} has no user {profile.user[:200]!r}, and no likes of this user. "
+            f"{_misfit(served.model.users, profile.user)}".rstrip()
         )
 
 
@@ -326,7 +355,7 @@ def pair_why(served: ServedModel, row: int, other: int) -> dict[str, Any]:
             "sentence": "The model was saved without its history, so users cannot be counted.",
         }
     found = pair_evidence(served.model, row, other, served.likers)
-    names = [_name(served, one) or served.model.items.id_of(one) for one in (row, other)]
+    names = [_name(served, one) or served.model.items.text_of(one) for one in (row, other)]
     return {
         "shared": found.shared_to_show,
         "expected": found.expected,
@@ -337,8 +366,8 @@ def pair_why(served: ServedModel, row: int, other: int) -> dict[str, Any]:
 
 def allowed(
     served: ServedModel,
-    allow: Iterable[str] | None,
-    deny: Iterable[str] | None,
+    allow: Iterable[Id] | None,
+    deny: Iterable[Id] | None,
     rules: Rules | None = None,
 ) -> Allowed | None:
     """Return the items that may be listed; None: all items.
@@ -371,14 +400,14 @@ def _among(allowed: Allowed | None) -> dict[str, Any]:
     return {} if allowed is None else {"may_appear": allowed.may_appear, "limits": allowed.limits}
 
 
-def _row_by_any(served: ServedModel, item: str) -> int:
+def _row_by_any(served: ServedModel, item: Id) -> int:
     """Return the row of an item by its id, or else by its name, as `FittedModel.item_index` does.
 
     Names are looked up in the search index, which all workers share, not in a dictionary.
     """
     row = served.model.items.find(item)
-    if row is not None:
-        return row
+    if row is not None or isinstance(item, int):
+        return row_of(served, item) if row is None else row
     near = served.index.called(item) or served.index.find(item, limit=_MOST_NAMESAKES)
     names = {row: _name(served, row) or "" for row in near}
     same = [row for row, name in names.items() if name == item]

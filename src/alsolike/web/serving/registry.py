@@ -32,9 +32,9 @@ from alsolike.models.bundle.manifest import MANIFEST, Manifest
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
 from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.co_likes import Likers
-from alsolike.recommending.fallback import MostLiked
 from alsolike.recommending.shared import Indices
-from alsolike.recommending.unknown_users import is_by_popularity
+from alsolike.recommending.unknown.fallback import MostLiked
+from alsolike.recommending.unknown.unknown_users import is_by_popularity
 from alsolike.usage_hints import did_you_mean
 from alsolike.views.page import web_origin
 from alsolike.web.monitoring.metrics import Metrics

@@ -10,10 +10,10 @@ from alsolike.errors import SettingError, Unable, UnknownId
 from alsolike.models.base import Floats
 from alsolike.models.similarity.config import SimilarityConfig, SimilarityScale
 from alsolike.recommending.co_likes import pair_evidence
-from alsolike.recommending.fallback import MostLiked
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.rules.rules import Rules
 from alsolike.recommending.shared import MIN_COUNT, why_no_neighbours
+from alsolike.recommending.unknown.fallback import MostLiked
 from alsolike.views.page import clean
 from alsolike.web.serving.item_cards import ItemCard, card_of, with_parameter
 from alsolike.web.serving.registry import ServedModel

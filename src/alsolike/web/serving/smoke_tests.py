@@ -99,7 +99,8 @@ def _check_items(served: ServedModel, *, is_companion: bool) -> None:
         if not np.isfinite(scores).all():
             raise BundleError(
                 f"Model {served.name!r} finds no finite scores of items similar to "
-                f"{model.items.id_of(row)!r}, one of its most liked items. The current model stays."
+                f"{model.items.text_of(row)!r}, one of its most liked items. The current model "
+                "stays."
             )
     if not has_any:
         raise BundleError(
@@ -115,7 +116,7 @@ def _check_users(served: ServedModel) -> None:
     likes = model.history.user_items
     most = np.argsort(-np.diff(likes.indptr), kind="stable")[:_USERS]
     for row in most.tolist():
-        user = model.users.id_of(row)
+        user = model.users.text_of(row)
         profile = user_queries.profile_of(served, user, {})
         found = [user_queries.recommend(served, profile, _K)]
         if served.folds_in:
@@ -131,7 +132,7 @@ def _check_users(served: ServedModel) -> None:
 def _check_neighbours(served: ServedModel, test: SmokeTest) -> None:
     row = served.model.items.index_of(test.similar)
     rows, _ = served.neighbours.similar(row, test.among)
-    found = set(served.model.items.ids_of(rows).tolist())
+    found = set(served.model.items.ids.cells(rows))
     missing = [one for one in test.expect if one not in found]
     if missing:
         raise BundleError(

@@ -12,10 +12,10 @@ import numpy as np
 
 from alsolike.models.base import Doubles, Explains, able
 from alsolike.recommending.explain import Explanation, explain_rows
-from alsolike.recommending.fallback import RankedList, WithoutLikes
 from alsolike.recommending.rules.rules import Allowed
 from alsolike.recommending.shared import Mask, ages_of_row, history_of
 from alsolike.recommending.single import recommend_row, recommend_row_for_likes
+from alsolike.recommending.unknown.fallback import RankedList, WithoutLikes
 from alsolike.web.serving.registry import ServedModel
 
 

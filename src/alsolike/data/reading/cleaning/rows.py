@@ -25,8 +25,7 @@ from alsolike.data.reading.cleaning.timestamps import refuse_odd_times, seconds_
 from alsolike.data.reading.cleaning.warnings import warn_of_duplicates, warn_of_ids_like_nothing
 from alsolike.data.reading.source_table import SourceTable, label_of, line_of, rejects_of, where
 from alsolike.data.reading.sources import Ref, id_text, number_of, place_of
-from alsolike.data.string_array import StringArray
-from alsolike.data.vocabulary import Vocabulary, is_blank
+from alsolike.data.vocabulary import is_blank
 from alsolike.errors import DataError, SettingError
 from alsolike.usage_hints import did_you_mean
 
@@ -164,16 +163,6 @@ def clean(
         note = note_of_ratings(connection, loaded, places["value"])
         counts.notes = (note,) if note else ()
     return counts
-
-
-def vocabulary_of(connection: duckdb.DuckDBPyConnection, side: str) -> Vocabulary:
-    """Give numbers to the ids in the table users or items in the order of their UTF-8 bytes."""
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT id, "  # noqa: S608 - own names
-        f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
-    )
-    ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
-    return Vocabulary(StringArray.pack(ids.tolist()), kind=side)
 
 
 def _one_of(setting: str, given: str, allowed: tuple[str, ...]) -> None:

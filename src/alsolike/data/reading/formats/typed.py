@@ -23,7 +23,7 @@ def load_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: Frame) 
         ) from error
     connection.unregister("held")
     loaded = typed(connection, table, frame.title, frame.library, frame.names)
-    loaded.odd, loaded.narrow = frame.odd, frame.narrow
+    loaded.odd, loaded.narrow, loaded.firsts = frame.odd, frame.narrow, frame.firsts
     return loaded
 
 

@@ -9,7 +9,7 @@ from itertools import groupby
 import duckdb
 
 from alsolike.data.reading.files.listing import Part
-from alsolike.data.reading.source_table import SourceTable
+from alsolike.data.reading.source_table import OddCell, SourceTable
 from alsolike.errors import DataError
 
 LoadPart = Callable[[str, Part], SourceTable]
@@ -39,6 +39,7 @@ class _Union:
     parts: list[SourceTable] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     narrow: dict[int, str] = field(default_factory=dict)
+    kinds: dict[int, set[str]] = field(default_factory=dict)
     uneven: list[str] = field(default_factory=list)
     rows: int = 0
 
@@ -271,7 +272,10 @@ def _common(one: str, other: str) -> str:
 
 
 def _note(union: _Union, loaded: SourceTable, target: int, place: int) -> None:
-    """Remember narrow floats."""
+    """Remember narrow floats, and the types of what may be ids."""
+    is_text = loaded.types[place].startswith(("VARCHAR", "ENUM", "UUID"))
+    own = loaded.firsts.get(place, {"text": None}) if is_text else {"whole number": None}
+    union.kinds.setdefault(target, set()).update(own)
     kind = loaded.narrow.get(place) or ("float32" if loaded.types[place] == "FLOAT" else "")
     if kind and union.narrow.get(target) != "float16":
         union.narrow[target] = kind
@@ -309,6 +313,11 @@ def _as_source(union: _Union, name: str) -> SourceTable:
         rejected=[replace(one, file=part.name) for part in parts for one in part.rejected],
         unit="line" if all(part.unit == "line" for part in parts) else "row",
         narrow=dict(union.narrow),
+        firsts={
+            target: {"whole number": OddCell(0, "", "whole number")}
+            for target, kinds in union.kinds.items()
+            if kinds == {"whole number"}
+        },
         warnings=[*_merged_warnings(parts), *_about_dialects(parts), *_about_columns(union)],
         prefix=union.first.prefix,
         encoding=", ".join(dict.fromkeys(part.encoding for part in parts if part.encoding)),

@@ -17,8 +17,14 @@ from alsolike.models.base import Basis, FittedModel, Floats, HasFactors, Recomme
 from alsolike.models.baselines.popularity import as_scores
 from alsolike.models.settings import check_choice
 from alsolike.recommending.rules.limits import Limits
-from alsolike.recommending.shared import Counts, Indices, Mask, likes_of_items, seen_by
-from alsolike.recommending.unknown_users import (
+from alsolike.recommending.shared import (
+    Counts,
+    Indices,
+    Mask,
+    likes_of_items,
+    seen_by,
+)
+from alsolike.recommending.unknown.unknown_users import (
     has_likes,
     is_by_popularity,
     listed_alike,
@@ -26,6 +32,8 @@ from alsolike.recommending.unknown_users import (
 )
 
 WithoutLikes = Literal["popular", "empty"]
+ForUnknown = Literal["popular", "none"]
+Fallback = Literal["popular", "none", "error"]
 
 _WHOLE = 2**24  # float32 has all whole numbers below
 
@@ -83,6 +91,11 @@ class RankedList(NamedTuple):
 def check_without_likes(given: object) -> None:
     """Raise SettingError unless `given` is "popular" or "empty"."""
     check_choice("without_likes", given, get_args(WithoutLikes))
+
+
+def check_fallback(given: object) -> None:
+    """Raise SettingError unless `given` is "popular", "none" or "error"."""
+    check_choice("fallback", given, get_args(Fallback))
 
 
 def fill_lists(
