@@ -272,7 +272,7 @@ def test_misspelt_names_get_a_hint(call, message):
 
 
 def test_a_misspelt_name_of_the_package_and_of_a_column():
-    with pytest.raises(AttributeError, match=r"'recomend'.*Did you mean 'recommend'\?"):
+    with pytest.raises(AttributeError, match=r"'recomend'.*Did you mean 'recommend' or"):
         _ = al.recomend
     with pytest.raises(KeyError, match=r"no column 'scroe'.*Did you mean 'score'\?"):
         _ = al.recommend(MODEL)["scroe"]
