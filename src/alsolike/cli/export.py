@@ -9,7 +9,6 @@ from click.core import ParameterSource
 from alsolike.cli.ids import rules_of
 from alsolike.cli.options import (
     PATH,
-    dialect_options,
     k_option,
     keep_seen_option,
     min_count_option,
@@ -22,6 +21,9 @@ from alsolike.cli.options import (
     without_likes_option,
 )
 from alsolike.cli.printing import as_shown, say, say_answer, warn
+from alsolike.cli.reading_options import (
+    dialect_options,
+)
 from alsolike.cli.similar import Share, dial_options, marks_option
 
 # As in `alsolike.export.export`, whose import would make --help slow.

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alsolike.cli.options import Source, taken_for_reading
 from alsolike.cli.printing import say, say_table, warn
+from alsolike.cli.reading_options import (
+    Source,
+    taken_for_reading,
+)
 from alsolike.text import counted
 
 if TYPE_CHECKING:

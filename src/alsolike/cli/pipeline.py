@@ -15,25 +15,27 @@ from alsolike.cli.arguments import search_arguments, settings_with
 from alsolike.cli.files import read_likes, write_likes
 from alsolike.cli.options import (
     PATH,
-    Source,
     filtering_options,
     half_life_option,
-    likes_argument,
     quiet_option,
-    reading_options,
     remote_images_option,
     searching_options,
     seed_option,
     set_option,
     similar_items_options,
     splitting_options,
-    taken_for_reading,
     threads_option,
     to_option,
     verbose_option,
     without_history_option,
 )
 from alsolike.cli.printing import as_shown, brief, on_one_screen, say, warn
+from alsolike.cli.reading_options import (
+    Source,
+    likes_argument,
+    reading_options,
+    taken_for_reading,
+)
 from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
 
 if TYPE_CHECKING:

@@ -11,14 +11,10 @@ from alsolike.cli.files import held_out_likes, load_model, read_likes, say_rules
 from alsolike.cli.ids import expect_one_group, item_ids, rules_of, user_ids, user_ids_or_new
 from alsolike.cli.options import (
     PATH,
-    Source,
     fallback_option,
     half_life_option,
     k_option,
     keep_seen_option,
-    likes_argument,
-    reading_options,
-    refuse_reading_options,
     rules_options,
     set_option,
     threads_option,
@@ -27,6 +23,12 @@ from alsolike.cli.options import (
     without_likes_option,
 )
 from alsolike.cli.printing import Warnings, say, say_answer, say_table, warn
+from alsolike.cli.reading_options import (
+    Source,
+    likes_argument,
+    reading_options,
+    refuse_reading_options,
+)
 from alsolike.text import counted
 
 if TYPE_CHECKING:

@@ -245,15 +245,14 @@ def shown_items(
     observer: Observer = SILENT,
 ) -> Lists:
     """Return the lists of `recommend` by rows; without `allowed`, of all items."""
-    n_items = len(model.items)
-    length = min(checked_k(k), max(n_items, 1))
+    length = min(checked_k(k), max(len(model.items), 1))
     exclude = left_out_pairs(model, exclude_seen=exclude_seen)
-    allowed = allowed or Allowed(open_items(n_items, None, None))
+    allowed = allowed or allowed_of(model, None)
     may_appear, limits = allowed.may_appear, allowed.limits
+    allow = None if may_appear.all() else np.flatnonzero(may_appear)
     rank = functools.partial(
-        top_items, model, exclude=exclude, allow=np.flatnonzero(may_appear), engine=engine,
-        observer=observer,
-    )  # fmt: skip
+        top_items, model, exclude=exclude, allow=allow, engine=engine, observer=observer
+    )
 
     def many(part: Indices, n: int) -> tuple[Indices, Floats]:
         found = rank(rows[part], k=n)
@@ -391,8 +390,8 @@ def similar(
 def nothing_similar(model: FittedModel) -> Table:
     """Return an empty table of `similar`, for a model that compares no items."""
     lists = np.empty((0, 1), dtype=np.int32)
-    items = "item", model.items.ids_of([])
-    return lists_table(model, items, "similar_item", lists, lists.astype(np.float32))
+    scores, items = lists.astype(np.float32), ("item", model.items.ids_of([]))
+    return lists_table(model, items, "similar_item", lists, scores)
 
 
 def _item_rows(model: FittedModel, items: Id | Sequence[Id] | None) -> Indices:

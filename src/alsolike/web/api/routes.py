@@ -26,7 +26,7 @@ from alsolike.web.api.parameters import (
     WantedAffinity,
 )
 from alsolike.web.service import service_of
-from alsolike.web.serving import queries
+from alsolike.web.serving import pair_queries, queries
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.user_queries import recommend_for
 from alsolike.web.settings import POPULARITY
@@ -126,7 +126,7 @@ def explain_neighbours(
         allowed=queries.allowed(served, [other], None),
     )  # fmt: skip
     score = only[0][1] if only else 0.0
-    cosine = queries.cosine(served, row, near)
+    cosine = pair_queries.cosine(served, row, near)
     basis = queries.similar_basis(served, [row], similarity)
     return {
         "model": queries.source_of(served),
@@ -136,7 +136,7 @@ def explain_neighbours(
         "similarity": score,
         **basis,
         "likes_of_other": int(served.model.item_counts[near]),
-        **queries.pair_why(served, row, near),
+        **pair_queries.pair_why(served, row, near),
     }
 
 

@@ -9,13 +9,10 @@ import numpy as np
 
 from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.errors import SettingError, UnknownId
-from alsolike.models.base import HasFactors
 from alsolike.models.similarity.config import FEW_LIKES, SimilarityConfig
-from alsolike.models.similarity.exact import exact_products
-from alsolike.recommending.co_likes import pair_evidence
 from alsolike.recommending.explain import Explanation
 from alsolike.recommending.rules.rules import Allowed, Rules
-from alsolike.recommending.shared import MIN_COUNT, open_items, unit_rows
+from alsolike.recommending.shared import MIN_COUNT, open_items
 from alsolike.recommending.unknown.fallback import (
     Fallback,
     ForUnknown,
@@ -65,7 +62,7 @@ def facts_of(served: ServedModel) -> dict[str, Any]:
 def item_of(served: ServedModel, row: int) -> dict[str, Any]:
     """Return the facts about one item."""
     catalogue, model = served.model.catalogue, served.model
-    found: dict[str, Any] = {"item": model.items.id_of(row), "name": _name(served, row)}
+    found: dict[str, Any] = {"item": model.items.id_of(row), "name": name_of(served, row)}
     found["likes"] = int(model.item_counts[row])
     for field, column in (("image", "images"), ("link", "links")):
         texts = getattr(catalogue, column, None)
@@ -107,13 +104,13 @@ def hint_of(served: ServedModel, item: str) -> str:
 
 def _has_name(served: ServedModel, row: int) -> bool:
     """Return whether an item has a name other than its id."""
-    name = _name(served, row)
+    name = name_of(served, row)
     return name is not None and name.casefold() != served.model.items.text_of(row).casefold()
 
 
 def _with_name(served: ServedModel, row: int) -> str:
     shown = _short(served.model.items.id_of(row))
-    return f"{shown} ({_short(_name(served, row) or '')})" if _has_name(served, row) else shown
+    return f"{shown} ({_short(name_of(served, row) or '')})" if _has_name(served, row) else shown
 
 
 def _misfit(known: Vocabulary, given: Id) -> str:
@@ -149,7 +146,7 @@ def ranked(served: ServedModel, ranking: Ranking) -> list[dict[str, Any]]:
         {
             "rank": rank,
             "item": model.items.id_of(row),
-            "name": _name(served, row),
+            "name": name_of(served, row),
             "likes": int(model.item_counts[row]),
             "score": float(score),
         }
@@ -331,39 +328,6 @@ def _refuse_unknown(served: ServedModel, profile: Profile, live: Mapping[str, fl
         )
 
 
-def cosine(served: ServedModel, row: int, other: int) -> float | None:
-    """Return the cosine of two items' factors; None for a model without factors."""
-    model = served.model
-    if not isinstance(model, HasFactors):
-        return None
-    pair = np.array([row, other])
-    one, two = unit_rows(model.item_factors[pair], model.item_norms[pair])
-    (product,) = exact_products(one[None], two)
-    return float(np.float32(np.clip(product, -1.0, 1.0)))  # as in lists by the cosine
-
-
-def pair_why(served: ServedModel, row: int, other: int) -> dict[str, Any]:
-    """Return why an item is similar to another, in numbers of people and in a sentence.
-
-    One or two people are never counted out: they could be recognized.
-    """
-    if served.likers is None:
-        return {
-            "shared": None,
-            "expected": None,
-            "by_popularity": None,
-            "sentence": "The model was saved without its history, so users cannot be counted.",
-        }
-    found = pair_evidence(served.model, row, other, served.likers)
-    names = [_name(served, one) or served.model.items.text_of(one) for one in (row, other)]
-    return {
-        "shared": found.shared_to_show,
-        "expected": found.expected,
-        "by_popularity": found.by_popularity,
-        "sentence": found.sentence(*names),
-    }
-
-
 def allowed(
     served: ServedModel,
     allow: Iterable[Id] | None,
@@ -409,7 +373,7 @@ def _row_by_any(served: ServedModel, item: Id) -> int:
     if row is not None or isinstance(item, int):
         return row_of(served, item) if row is None else row
     near = served.index.called(item) or served.index.find(item, limit=_MOST_NAMESAKES)
-    names = {row: _name(served, row) or "" for row in near}
+    names = {row: name_of(served, row) or "" for row in near}
     same = [row for row, name in names.items() if name == item]
     same = same or [row for row, name in names.items() if name.casefold() == item.casefold()]
     if len(same) > 1:
@@ -418,7 +382,8 @@ def _row_by_any(served: ServedModel, item: Id) -> int:
     return same[0] if same else row_of(served, item)
 
 
-def _name(served: ServedModel, row: int) -> str | None:
+def name_of(served: ServedModel, row: int) -> str | None:
+    """Return the name of an item; None without one."""
     names = getattr(served.model.catalogue, "names", None)
     return None if names is None else (names[row] or None)
 
