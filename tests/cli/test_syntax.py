@@ -48,6 +48,8 @@ ONLY_PYTHON = {
     "purchase": "likewise",
     "key": "of an element that a path leads to",
     "page": "likewise",
+    "rules": "the command makes them of its options",
+    "category": "a column, within --only",
 }
 NO_MESSAGES = re.compile(
     r"SELECT |FROM read_|CREATE |NAME=VALUE|<\w|^https?:|\bmode=ro|user=5|max-age"

@@ -34,6 +34,7 @@ SMALL = {
     "tuning/budget/warm_up.py": "also for workers, which forecast nothing",
     "web/edge/exchange.py": "headers, path and client of a request, for all middlewares",
     "web/edge/head.py": "each middleware has a module of its own",
+    "web/serving/pair_queries.py": "the queries of two items, and nothing else",
     "web/service.py": "what all routes are given",
 }
 # Modules that write files otherwise than through `storage.atomic.replacing`.

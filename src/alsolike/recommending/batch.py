@@ -57,7 +57,7 @@ from alsolike.recommending.unknown.fallback import (
     fill_lists,
     left_out_pairs,
 )
-from alsolike.recommending.unknown.unseen_users import asked_users, fallback_column, with_unknown
+from alsolike.recommending.unknown.unseen_users import asked_users, with_fallback, with_unknown
 from alsolike.tables import Table
 from alsolike.usage_hints import with_example
 
@@ -212,8 +212,8 @@ def recommend(
     """
     expect_model(model, "recommend")
     check_without_likes(without_likes)
-    rows, user_ids, is_known = asked_users(model, users, fallback)
     allowed = allowed_of(model, rules, allow, deny)
+    rows, user_ids, is_known = asked_users(model, users, fallback)
     lists = shown_items(
         model,
         rows,
@@ -228,9 +228,7 @@ def recommend(
         lists = with_unknown(model, lists, is_known, allowed, fallback)
     owners = "user", user_ids
     table = lists_table(model, owners, "item", lists.indices, lists.scores, lists.bases)
-    if fallback == "error":
-        return table
-    return Table({**table.to_dict(), "fallback": fallback_column(lists, is_known, fallback)})
+    return table if fallback == "error" else with_fallback(table, lists, is_known, fallback)
 
 
 def shown_items(

@@ -17,6 +17,7 @@ from alsolike.recommending.unknown.fallback import (
     MostLiked,
     check_fallback,
 )
+from alsolike.tables import Table
 
 
 def asked_users(
@@ -79,9 +80,9 @@ def with_unknown(
     return Lists(indices, scores, popular)
 
 
-def fallback_column(lists: Lists, is_known: Mask, fallback: ForUnknown) -> Any:
-    """Return, for each row of a table of lists, the fallback that it is; None for known users."""
+def with_fallback(table: Table, lists: Lists, is_known: Mask, fallback: ForUnknown) -> Table:
+    """Add a column to a table of lists: the fallback that a row is; None for known users."""
     listed, _ = np.nonzero(lists.indices >= 0)
     names = np.full(len(listed), None, dtype=object)
     names[~is_known[listed]] = fallback
-    return names
+    return Table({**table.to_dict(), "fallback": names})
