@@ -121,7 +121,7 @@ def test_people_are_the_same_in_all_columns_and_items_are_not_people(
 LINES = [
     '{"at": 1.50, "user": "ann", "big": 123456789012345678901, "deep": {"user": "ann"}}',
     "",
-    '{ "user" : 0042e0 , "x":[1, 2.0 ,{"a":"}"}]}'.replace("0042e0", "42"),
+    '{ "user" : "42" , "x":[1, 2.0 ,{"a":"}"}]}',
     '{"user": null, "note": "\\u00e9\\n"}',
     '{"note":"user","user":""}',
     "{}",
@@ -135,7 +135,7 @@ def test_json_lines_change_in_nothing_but_the_ids(ending: str, key: Path, tmp_pa
     done = al.anonymize(tmp_path / "in.jsonl", out, key_file=key)
     expected = "\n".join(LINES) + "\n"
     expected = expected.replace('"user": "ann", "big"', f'"user": "{of("ann")}", "big"')
-    expected = expected.replace('"user" : 42 ', f'"user" : "{of("42")}" ')
+    expected = expected.replace('"user" : "42" ', f'"user" : "{of("42")}" ')
     assert packed(out).decode("utf-8") == expected
     assert (done.rows, done.columns[0].ids, done.columns[0].missing) == (5, 2, 3)
 

@@ -135,10 +135,10 @@ def test_ratings_become_likes(ratings):
 def test_ratings_in_a_matrix_become_likes():
     matrix = sp.csr_array(np.array([[5.0, 1.0], [0.0, 4.0]]))
     found, report = read(matrix, at_least=4)
-    assert triples(found) == [("0", "0", 1.0), ("1", "1", 1.0)]
+    assert triples(found) == [(0, 0, 1.0), (1, 1, 1.0)]
     assert (report.liked, report.below) == (2, 1)
     found, _ = read(matrix, at_least=4, below="dislike")
-    assert triples(found) == [("0", "0", 1.0), ("0", "1", -1.0), ("1", "1", 1.0)]
+    assert triples(found) == [(0, 0, 1.0), (0, 1, -1.0), (1, 1, 1.0)]
 
 
 @pytest.mark.parametrize(
