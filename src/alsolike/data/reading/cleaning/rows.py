@@ -237,6 +237,9 @@ def _refuse_faulty(
     explain = fault if form is None else misfit
     wanted = kind if form is None else form.expected
     reasons = [f"column {label_of(loaded, place)}: {explain(shown, wanted)}" for _, shown in rows]
+    if role == "value" and loaded.numbers is not None:
+        ways = (loaded.numbers.way_out(shown or "") for _, shown in rows)
+        reasons = [reason + way for reason, way in zip(reasons, ways, strict=True)]
     if rules.on_error == "error":
         row, shown = rows[0]
         hint = _header_hint(loaded, row, shown)
@@ -372,9 +375,11 @@ def _drop_zeros_and_check_negatives(
     counts.zeros, counts.negatives = int(found[0]), int(found[1])
     if counts.negatives and rules.negative == "error":
         place = places["value"] if "value" in places else places["event"]
+        many = counts.negatives
+        are_negative = "1 row is negative" if many == 1 else f"{many:,} rows are negative"
         raise DataError(
             f"{where(loaded, found[2])}, column {label_of(loaded, place)}: a value "
-            f"above 0 expected, found {found[3]:g}; {counts.negatives:,} rows are negative. Pass "
+            f"above 0 expected, found {found[3]:g}; {are_negative}. Pass "
             "negative='net' if they take back earlier rows (returns), or negative='dislike'."
         )
     if counts.zeros:

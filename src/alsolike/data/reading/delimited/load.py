@@ -51,14 +51,14 @@ def load_delimited(
         raise DataError(
             f"{file.name}, line {file.first}: at least 2 columns expected, but no delimiter was "
             f"found in {shortened(first[0])!r}. Pass {fixed.prefix}delimiter=."
-            f"{way_of_lines(file, 2)}"
+            f"{'' if fixed.prefix else way_of_lines(file, 2)}"
         )
     try:
         attempt = choose(connection, table, file, tried, fixed, reject=reject)
     except DataError as error:
         before = lines_before(file, fixed, names, least)
         if before is None:
-            if way_out := way_of_lines(file):
+            if not fixed.prefix and (way_out := way_of_lines(file)):
                 raise DataError(f"{error}{way_out}") from error
             raise
         if before.sure:

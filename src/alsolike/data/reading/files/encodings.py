@@ -52,6 +52,17 @@ def checked_encoding(given: str | None, prefix: str = "") -> str | None:
     return UTF_8 if found.name == "utf-8-sig" else found.name
 
 
+def named(codec: str) -> str:
+    """Return the name of an encoding for people: as where it is found, else Python's.
+
+    Examples
+    --------
+    >>> named("iso8859-1"), named("cp1252"), named("koi8-r")
+    ('Latin-1', 'Windows-1252', 'koi8-r')
+    """
+    return {"iso8859-1": "Latin-1", "cp1252": "Windows-1252"}.get(codec, codec)
+
+
 def single_bytes(lines: Iterable[bytes]) -> Encoding | None:
     r"""Find the encoding of a text whose bytes are not UTF-8: Windows-1252, Latin-1, or None.
 

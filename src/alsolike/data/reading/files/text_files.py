@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from alsolike.data.reading.files.encodings import UTF_8, Encoding, decoded, single_bytes
+from alsolike.data.reading.files.encodings import UTF_8, Encoding, decoded, named, single_bytes
 from alsolike.data.reading.files.listing import is_lake, pattern_of
 from alsolike.data.reading.files.signatures import (
     encoding_of,
@@ -173,7 +173,7 @@ def open_text(
 def _encoding_of(file: TextFile, head: bytes, encoding: str | None, prefix: str) -> Encoding | None:
     """Return the encoding asked for, or that of wide characters; None for UTF-8, as it seems."""
     if encoding is not None:
-        return None if encoding == UTF_8 else Encoding(encoding, encoding, encoding.upper())
+        return None if encoding == UTF_8 else Encoding(named(encoding), encoding, encoding.upper())
     name = encoding_of(head)
     if not name:
         return None

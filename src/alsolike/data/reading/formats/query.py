@@ -61,7 +61,7 @@ def load_query(connection: duckdb.DuckDBPyConnection, table: str, query: str) ->
         raise DataError(f"{NAME} gives no rows.")
     if guessed:
         loaded.warnings.append(
-            f"{NAME}: DuckDB guesses the types of {guessed!r}, so that an id 0042 becomes 42. To "
+            f"{NAME}: DuckDB guesses the types of {guessed}, so that an id 0042 can become 42. To "
             "keep texts as they are, write read_csv('FILE', all_varchar = true) instead."
         )
     return loaded
@@ -92,15 +92,15 @@ def _tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
 
 
 def _checked(tree: Any) -> str:
-    """Refuse other sources than local files; return the name of one whose types are guessed."""
-    guessed = ""
+    """Refuse other sources than local files; return the names of those whose types are guessed."""
+    guessed: list[str] = []
     for node in _nodes(tree):
         kind = node.get("type")
         if kind == "BASE_TABLE":
             name = str(node.get("table_name", ""))
             refuse_address(name)
             if _TEXT.search(name):
-                guessed = guessed or name
+                guessed.append(name)
         elif kind == "TABLE_FUNCTION":
             function = node.get("function") or {}
             name = str(function.get("function_name", "")).lower()
@@ -113,10 +113,10 @@ def _checked(tree: Any) -> str:
             for text in texts:
                 refuse_address(text)
             if name in _GUESSES and not {"all_varchar", "columns"} & {*texts}:
-                guessed = guessed or name
+                guessed.append(name)
         elif kind == "SHOW_REF":
             raise DataError(f"{NAME}: one SELECT expected, found a description of a table.")
-    return guessed
+    return " and ".join(repr(name) for name in dict.fromkeys(guessed))
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
