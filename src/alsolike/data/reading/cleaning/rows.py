@@ -340,12 +340,22 @@ def _drop_missing(
     if rules.missing_id == "error":
         lack = "1 row lacks" if counts.missing == 1 else f"{counts.missing:,} rows lack"
         side, whose = ("user", "a user") if found[2] else ("item", "an item")
+        ways = "Fix them, or pass missing_id='drop'."
+        if counts.missing == loaded.rows > 1:
+            lack = f"all {loaded.rows:,} rows lack"
+            ways = f"Choose another {side} column{_longer_delimiter(loaded, found[1])}."
         raise DataError(
             f"{where(loaded, found[1])}, column {label_of(loaded, places[side])}: the "
-            f"id of {whose} expected, the cell is empty or blank; {lack} a user or an item. "
-            "Fix them, or pass missing_id='drop'."
+            f"id of {whose} expected, the cell is empty or blank; {lack} a user or an item. {ways}"
         )
     connection.execute(f"DELETE FROM facts WHERE {absent}")  # noqa: S608 - own text
+
+
+def _longer_delimiter(loaded: SourceTable, row: int) -> str:
+    """Return the way out if the delimiter is perhaps the mark twice, as in ``1::2::5``."""
+    mark = loaded.dialect.delimiter if loaded.dialect is not None else ""
+    [(_, line)] = loaded.locate([row])
+    return f", or pass delimiter={2 * mark!r}" if mark and 2 * mark in line else ""
 
 
 def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: SourceTable) -> None:
