@@ -133,9 +133,28 @@ def _free(block: Block) -> bool:
 
 
 def lines_of(code: str) -> list[str]:
-    """Return the lines of a block of shell, continued ones in one piece, without comments alone."""
-    joined = code.replace("\\\n", " ").splitlines()
-    return [line for line in joined if line.strip() and not line.lstrip().startswith("#")]
+    """Return the lines of a block of shell, continued ones in one piece, without comments alone.
+
+    A line goes on after a backslash, and within quotes.
+    """
+    joined: list[str] = []
+    goes_on = False
+    for line in code.replace("\\\n", " ").splitlines():
+        if goes_on:
+            joined[-1] += f"\n{line}"
+        elif line.strip() and not line.lstrip().startswith("#"):
+            joined.append(line)
+        goes_on = bool(joined) and _is_open(joined[-1])
+    return joined
+
+
+def _is_open(line: str) -> bool:
+    """Return whether a quote of a line of shell is not closed."""
+    try:
+        shlex.split(line, comments=True)
+    except ValueError:
+        return True
+    return False
 
 
 def words_of(line: str) -> list[str]:
@@ -149,8 +168,9 @@ class Session:
 
     Python blocks share their names. Blocks of shell are given to bash as they are; ``alsolike`` is
     that of this checkout. A single ``alsolike read`` of which a shell would only take the words is
-    run in this process, which is ten times as fast. A block that serves goes on in the background, at a free port, until the
-    next one that serves or the end of the page; requests for 127.0.0.1 are sent to it.
+    run in this process, which is much faster. A block that serves goes on in the background, at a
+    free port, until the next one that serves or the end of the page; requests for 127.0.0.1 are
+    sent to it.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -222,9 +222,7 @@ def _join_table(
     return left
 
 
-def _warn_of_other_ids(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, key: int
-) -> None:
+def _warn_of_other_ids(connection: duckdb.DuckDBPyConnection, table: SourceTable, key: int) -> None:
     """Warn that no item of the likes is in the item table, with an id of each."""
     [(there, here)] = connection.execute(
         "SELECT (SELECT arg_min(id, row) FILTER (coalesce(id, '') <> '') FROM item_rows), "

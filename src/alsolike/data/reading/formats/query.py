@@ -62,7 +62,11 @@ def load_query(connection: duckdb.DuckDBPyConnection, table: str, query: str) ->
         raise DataError(f"{NAME} gives no rows.")
     for of_json, become, instead in (
         (False, "an id 0042 can become 42", "read_csv('FILE', all_varchar = true)"),
-        (True, "a text can become a time or a UUID", "read_json('FILE', columns = {id: 'VARCHAR'})"),
+        (
+            True,
+            "a text can become a time or a UUID",
+            "read_json('FILE', columns = {id: 'VARCHAR'})",
+        ),
     ):
         names = [repr(name) for name in guessed if (_JSON.search(name) is not None) is of_json]
         if names:
