@@ -34,6 +34,10 @@ from types import TracebackType
 from typing import Any, Self
 from unittest import mock
 
+import click.testing
+
+from alsolike.cli.group import main
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md")))
@@ -49,6 +53,8 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")  # where pages say that a service listens
 # Said by the first command alone that needs compiled kernels.
 _ONCE = re.compile(r"Compiling for this processor")
+_FOR_BASH = re.compile(r"""[\n|&;<>$`*?#~(){}\[\]\\'"]""")  # outside quotes
+_QUOTED = re.compile(r"'[^']*'|\"[^\"$`\\]*\"")
 _COMPLAINT = re.compile(r"(?:error|warning): ")
 _PYTHON_WARNS = re.compile(r"^\S+:\d+: \w*Warning: ", re.MULTILINE)
 _DECIMAL = r"-?\d+\.\d+(?:e[+-]?\d+)?"
@@ -127,9 +133,28 @@ def _free(block: Block) -> bool:
 
 
 def lines_of(code: str) -> list[str]:
-    """Return the lines of a block of shell, continued ones in one piece, without comments alone."""
-    joined = code.replace("\\\n", " ").splitlines()
-    return [line for line in joined if line.strip() and not line.lstrip().startswith("#")]
+    """Return the lines of a block of shell, continued ones in one piece, without comments alone.
+
+    A line goes on after a backslash, and within quotes.
+    """
+    joined: list[str] = []
+    goes_on = False
+    for line in code.replace("\\\n", " ").splitlines():
+        if goes_on:
+            joined[-1] += f"\n{line}"
+        elif line.strip() and not line.lstrip().startswith("#"):
+            joined.append(line)
+        goes_on = bool(joined) and _is_open(joined[-1])
+    return joined
+
+
+def _is_open(line: str) -> bool:
+    """Return whether a quote of a line of shell is not closed."""
+    try:
+        shlex.split(line, comments=True)
+    except ValueError:
+        return True
+    return False
 
 
 def words_of(line: str) -> list[str]:
@@ -142,8 +167,10 @@ class Session:
     """Runs the blocks of one page, one after the other, in a folder.
 
     Python blocks share their names. Blocks of shell are given to bash as they are; ``alsolike`` is
-    that of this checkout. A block that serves goes on in the background, at a free port, until the
-    next one that serves or the end of the page; requests for 127.0.0.1 are sent to it.
+    that of this checkout. A single ``alsolike read`` of which a shell would only take the words is
+    run in this process, which is much faster. A block that serves goes on in the background, at a
+    free port, until the next one that serves or the end of the page; requests for 127.0.0.1 are
+    sent to it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -197,13 +224,12 @@ class Session:
             self._serve(block)
             return ""
         code = _ADDRESS.sub(self._address, block.code) if self._address else block.code
-        command = ["bash", "-euo", "pipefail", "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        complaints = [line for line in done.stderr.splitlines() if _COMPLAINT.match(line)]
+        status, out, err = _run_reading(code) or _run_bash(code)
+        complaints = [line for line in err.splitlines() if _COMPLAINT.match(line)]
         expected = "error:" in (block.shown or "")
-        if bool(done.returncode) != expected or _PYTHON_WARNS.search(done.stderr):
-            raise AssertionError(f"{block.where}: {block.code}\n{done.stdout}\n{done.stderr}")
-        printed = [line for line in done.stdout.splitlines() if not _ONCE.match(line)]
+        if bool(status) != expected or _PYTHON_WARNS.search(err):
+            raise AssertionError(f"{block.where}: {block.code}\n{out}\n{err}")
+        printed = [line for line in out.splitlines() if not _ONCE.match(line)]
         return "\n".join([*printed, *complaints])
 
     def _serve(self, block: Block) -> None:
@@ -225,6 +251,24 @@ class Session:
             self._server.terminate()
             self._server.communicate(timeout=30)
             self._server = None
+
+
+def _run_bash(code: str) -> tuple[int, str, str]:
+    """Run a block of shell; return its status and what it printed on both streams."""
+    command = ["bash", "-euo", "pipefail", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def _run_reading(code: str) -> tuple[int, str, str] | None:
+    """Run a block that is one plain `alsolike read` as `_run_bash` does, or return None."""
+    line = code.replace("\\\n", " ").strip()
+    if not line.startswith("alsolike read ") or _FOR_BASH.search(_QUOTED.sub("", line)):
+        return None
+    done = click.testing.CliRunner().invoke(main, shlex.split(line)[1:], prog_name="alsolike")
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
 
 
 def elided(printed: str, patterns: Sequence[str]) -> str:

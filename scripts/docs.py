@@ -42,8 +42,8 @@ markdown_extensions: [tables, fenced_code, toc]
 nav: {nav}
 """
 _FIRST = (
-    *("index.md", "tutorial.md", "commands.md", "settings.md", "tuning.md", "metrics.md"),
-    "coming-from.md",
+    *("index.md", "tutorial.md", "commands.md", "recipes.md", "settings.md", "tuning.md"),
+    *("metrics.md", "coming-from.md"),
     "architecture.md",
 )
 
@@ -165,7 +165,7 @@ def markdown_of(docstring: str) -> str:
 
 def commands_page() -> str:
     """Return the help of every command, as Markdown."""
-    command = importlib.import_module("alsolike.cli").main
+    command = importlib.import_module("alsolike.cli.group").main
     parts = ["# Command reference"]
     names = list(command.commands) if isinstance(command, click.Group) else []
     context = click.Context(command, info_name="alsolike")

@@ -153,6 +153,16 @@ def test_a_block_that_fails_is_a_failure(code: str, page: Path, tmp_path: Path) 
         run_here(page, tmp_path / "folder")
 
 
+def test_only_a_plain_reading_is_run_in_this_process(tmp_path: Path) -> None:
+    likes = tmp_path / "a b.csv"
+    likes.write_text("user,item\nann,m1\n")
+    plain = f"alsolike read '{likes}' \\\n  --user user --item item\n"
+    with Session(tmp_path):
+        assert doc_pages._run_reading(plain) == doc_pages._run_bash(f"python -m {plain}")
+    for code in (f"{plain} | cat", f"{plain}echo", "alsolike read $X", "alsolike fit a"):
+        assert doc_pages._run_reading(code) is None
+
+
 def test_rows_of_a_long_output_are_shown_below_the_head_of_their_table() -> None:
     table = "+---+\n| a |\n+---+\n| 1 |\n| 2 |\n+---+\n"
     shown = doc_pages.elided(table + "more\n" * 60 + "the end", [r"\| 2", "end$"])

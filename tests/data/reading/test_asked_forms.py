@@ -214,6 +214,10 @@ def test_numbers_of_files_and_frames(tmp_path):
     ) in message_of(path, **asked)
     found, report = read(path, **asked, on_error="reject", rejects=tmp_path / "rejects.csv")
     assert (cells(found), report.rejected) == ({("a", "x"): 3}, 1)
+    path = file_of(tmp_path, "user;item;n\na;x;1.234,5\n")
+    assert "found '1.234,5' (if '.' is between thousands, pass thousands='.', too)" in message_of(
+        path, **NAMED, value="n", decimal=","
+    )
 
 
 # Times.

@@ -263,6 +263,22 @@ def test_an_item_table_joins_by_id(tmp_path):
     assert "items missing from the item table" in str(report)
 
 
+def test_an_item_table_with_other_ids_is_said(tmp_path):
+    path = likes(tmp_path, "a,S1,1", "b,S2,1")
+    items = table(tmp_path / "items.csv", "track,song\nT1,S1\nT2,S2\n")
+    named = {"user": "user", "item": "item", "items": items, "item_name": "song"}
+    [warning] = read(path, **named, item_id="track")[1].warnings
+    assert "no item of the likes is in column 'track', which holds ids such as 'T1'" in warning
+    assert "such as 'S1'" in warning
+    assert not read(path, **named, item_id="song")[1].warnings
+
+
+def test_a_column_without_any_id(tmp_path):
+    path = table(tmp_path / "r.dat", "1::7::5\n2::8::4\n")
+    with pytest.raises(DataError, match=r"all 2 rows lack .*Choose another item.* delimiter='::'"):
+        read(path, user=1, item=2, delimiter=":")
+
+
 def test_names_from_the_likes(tmp_path):
     path = likes(tmp_path, "a,1,", "b,1,One", "c,1,Uno", "c,2,Two/é", columns="user,item,title")
     interactions, report = read(

@@ -11,7 +11,7 @@ import numpy as np
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.reading.delimited.dialect import FixedDialect
-from alsolike.data.reading.source_table import SourceTable
+from alsolike.data.reading.source_table import SourceTable, label_of
 from alsolike.data.reading.sources import Ref, id_text, load, place_of, workspace
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import column_of
@@ -207,6 +207,8 @@ def _join_table(
         found.rows_without_id, found.conflicting, found.without_row, found.rows_repeated = map(
             int, counts
         )
+    if n_items and found.without_row == n_items:
+        _warn_of_other_ids(connection, table, key)
     chosen = ", ".join(
         f"coalesce(CAST(c{place} AS VARCHAR), '') AS t{slot}"
         for slot, place in enumerate(places.values())
@@ -218,6 +220,19 @@ def _join_table(
         ).fetchnumpy()
         _keep(found, list(places), columns, n_items)
     return left
+
+
+def _warn_of_other_ids(connection: duckdb.DuckDBPyConnection, table: SourceTable, key: int) -> None:
+    """Warn that no item of the likes is in the item table, with an id of each."""
+    [(there, here)] = connection.execute(
+        "SELECT (SELECT arg_min(id, row) FILTER (coalesce(id, '') <> '') FROM item_rows), "
+        "(SELECT arg_min(id, code) FROM known_items)"
+    ).fetchall()
+    table.warnings.append(
+        f"{table.name}: no item of the likes is in column {label_of(table, key)}, which holds ids "
+        f"such as {there!r}; those of the likes are such as {here!r}. If another column holds "
+        "them, pass item_id=."
+    )
 
 
 def _gather(

@@ -192,6 +192,9 @@ def place_of(loaded: SourceTable, ref: Ref, role: str) -> int:
             f"Pass a number from 1 to {width}, or {loaded.prefix}header=True."
         )
     hint = did_you_mean(ref, names, cutoff=0.5)
+    above, is_folder, _ = f"/{loaded.name}".partition(f"/{ref}=")
+    if is_folder:
+        hint = f" It is in the name of a folder: read {above[1:] or '.'!r}, which has that column."
     if not hint and loaded.dialect is not None:
         hint = " If the first line is a row, give all columns by number."
     listed = ", ".join(map(repr, names[:30])) + (", ..." if len(names) > 30 else "")

@@ -55,6 +55,17 @@ def test_single_bytes_are_found_and_said(encoding, called, tmp_path):
     assert not report.warnings
 
 
+def test_utf_8_that_is_read_as_another_encoding_is_said(tmp_path):
+    for content, said in (
+        ("user,item\nann,m1\ncafé,m2\n", ["such as 'cafÃ©', but all of it is UTF-8"]),
+        ("user,item\nann,m1\n", []),
+    ):
+        _, report = users(tmp_path / "l.csv", content.encode(), encoding="latin-1")
+        assert [one in warning for one, warning in zip(said, report.warnings, strict=True)] == [
+            True for _ in said
+        ]
+
+
 def test_any_codec_of_python_can_be_asked_for(tmp_path):
     for name in ("cp1251", "shift_jis", "koi8-r", "gb18030", "utf-8-sig", "UTF8"):
         text = "ж" if name != "shift_jis" else "日本"

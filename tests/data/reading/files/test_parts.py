@@ -176,6 +176,8 @@ def test_folders_named_by_keys_are_columns(tmp_path):
     )
     said = refusal(tmp_path / "hive")
     assert "part-1.parquet, row 2: column 'country' is 'FR', but the name" in said
+    part = tmp_path / "hive" / "date=2024-01-01" / "country=DE" / "part-1.parquet"
+    assert f"read '{tmp_path}/hive', which has" in refusal(part, timestamp="date")
 
 
 def test_the_item_table_may_be_parts_too(tmp_path):

@@ -250,6 +250,13 @@ def test_a_query_reads_local_files(tmp_path, monkeypatch):
     assert found.user_items.data.tolist() == [2.0, 1.0]
     assert report.source == "the query"
     assert "DuckDB guesses the types of '*.csv'" in report.warnings[0]
+    (tmp_path / "j.jsonl").write_text('{"user": "0042", "item": "x"}\n')
+    both = "FROM 'a.csv' SEMI JOIN 'a.csv' AS b USING (user) UNION ALL FROM 'j.jsonl'"
+    found, report = read(sql=both, **NAMES)
+    assert "0042" in list(found.users)
+    assert [one.split("guesses the types of ")[1].split(",")[0] for one in report.warnings] == [
+        "'a.csv'", "'j.jsonl'"
+    ]  # fmt: skip
     for plain in ("FROM 't.parquet';", "FROM read_csv('a.csv', all_varchar = true)"):
         assert not read(sql=plain, **NAMES)[1].warnings
     assert read(sql="WITH t AS (FROM 't.parquet') SELECT * FROM t", **NAMES)[1].rows == 3

@@ -269,11 +269,25 @@ def test_blocks_of_items(tmp_path):
     found, report = read(source, **columns, layout="netflix", at_least=4)
     assert [one[:2] for one in triples(found)] == [("6", "1"), ("7", "2")]
     assert not report.warnings
+    for layout, item, way in ((None, 2, "layout='table'"), ("netflix", "date", "item='item'[.]")):
+        with pytest.raises(DataError, match=rf"of blocks is the (rating|date), not an id.*{way}"):
+            read(source, user=1, item=item, layout=layout)
     for content in ("1:\n5,2005-09-06\n", "1:\n5\n", "1:\n5,3\n"):
         found, _ = read(text(tmp_path, content), layout="netflix")
         assert triples(found) == [("5", "1", 1.0)]
     with pytest.raises(DataError, match="columns expected"):
         read(source, **columns, layout="table")
+    with pytest.raises(DataError, match="pass layout='netflix'"):  # without dates: not found
+        read(source, **columns)
+
+
+def test_errors_after_arranging_name_the_line(tmp_path):
+    rows = [{"u": "a", "p": {"id": 1}, "t": 1700000000000}, {"u": None, "p": {"id": 2}, "t": 1}]
+    source = text(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match="line 2, column 'u': the id of a user expected"):
+        read(source, user="u", item="p.id")
+    with pytest.raises(DataError, match=r"line 1, column 't': seconds .* time.unit='ms'"):
+        read(source, user="u", item="p.id", timestamp="t", missing_id="drop")
 
 
 IDS = st.integers(0, 5)

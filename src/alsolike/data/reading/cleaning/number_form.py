@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from alsolike.errors import SettingError
 
 _NAMES = {"comma": ",", "point": ".", "space": " "}
+_MARKED = re.compile(r"[-+]?\d{1,3}([^\w+-])\d{3}")
 # Marks that are written in several ways: a blank, often one that does not break; an apostrophe.
 _ALIKE = {" ": " \u00a0\u2000-\u200a\u202f\u205f", "'": "'\u2019"}
 
@@ -58,6 +59,22 @@ class NumberForm:
         """What is expected of a cell, in words."""
         between = f" and {self.thousands!r} between thousands" if self.thousands else ""
         return f"a number with {self.decimal!r} before decimals{between}"
+
+    def way_out(self, text: str) -> str:
+        """Return which option reads a number with a mark between thousands, in brackets, or "".
+
+        Examples
+        --------
+        >>> NumberForm(",").way_out("1.234,5")
+        " (if '.' is between thousands, pass thousands='.', too)"
+        """
+        found = None if self.thousands else _MARKED.match(text.strip())
+        if found is None or found[1] == self.decimal:
+            return ""
+        mark = next((one for one in _ALIKE if re.fullmatch(_any_of(one), found[1])), found[1])
+        if re.fullmatch(NumberForm(self.decimal, mark).pattern, text) is None:
+            return ""
+        return f" (if {mark!r} is between thousands, pass thousands={mark!r}, too)"
 
     @property
     def pattern(self) -> str:

@@ -226,6 +226,9 @@ def _refuse_faulty(
     explain = fault if form is None else misfit
     wanted = kind if form is None else form.expected
     reasons = [f"column {label_of(loaded, place)}: {explain(shown, wanted)}" for _, shown in rows]
+    if role == "value" and loaded.numbers is not None:
+        ways = (loaded.numbers.way_out(shown or "") for _, shown in rows)
+        reasons = [reason + way for reason, way in zip(reasons, ways, strict=True)]
     if rules.on_error == "error":
         row, shown = rows[0]
         hint = _header_hint(loaded, row, shown)
@@ -326,12 +329,22 @@ def _drop_missing(
     if rules.missing_id == "error":
         lack = "1 row lacks" if counts.missing == 1 else f"{counts.missing:,} rows lack"
         side, whose = ("user", "a user") if found[2] else ("item", "an item")
+        ways = "Fix them, or pass missing_id='drop'."
+        if counts.missing == loaded.rows > 1:
+            lack = f"all {loaded.rows:,} rows lack"
+            ways = f"Choose another {side} column{_longer_delimiter(loaded, found[1])}."
         raise DataError(
             f"{where(loaded, found[1])}, column {label_of(loaded, places[side])}: the "
-            f"id of {whose} expected, the cell is empty or blank; {lack} a user or an item. "
-            "Fix them, or pass missing_id='drop'."
+            f"id of {whose} expected, the cell is empty or blank; {lack} a user or an item. {ways}"
         )
     connection.execute(f"DELETE FROM facts WHERE {absent}")  # noqa: S608 - own text
+
+
+def _longer_delimiter(loaded: SourceTable, row: int) -> str:
+    """Return the way out if the delimiter is perhaps the mark twice, as in ``1::2::5``."""
+    mark = loaded.dialect.delimiter if loaded.dialect is not None else ""
+    [(_, line)] = loaded.locate([row])
+    return f", or pass delimiter={2 * mark!r}" if mark and 2 * mark in line else ""
 
 
 def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: SourceTable) -> None:
@@ -361,9 +374,11 @@ def _drop_zeros_and_check_negatives(
     counts.zeros, counts.negatives = int(found[0]), int(found[1])
     if counts.negatives and rules.negative == "error":
         place = places["value"] if "value" in places else places["event"]
+        many = counts.negatives
+        are_negative = "1 row is negative" if many == 1 else f"{many:,} rows are negative"
         raise DataError(
             f"{where(loaded, found[2])}, column {label_of(loaded, place)}: a value "
-            f"above 0 expected, found {found[3]:g}; {counts.negatives:,} rows are negative. Pass "
+            f"above 0 expected, found {found[3]:g}; {are_negative}. Pass "
             "negative='net' if they take back earlier rows (returns), or negative='dislike'."
         )
     if counts.zeros:

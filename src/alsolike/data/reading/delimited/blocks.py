@@ -45,6 +45,7 @@ def load_blocks(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     file: TextFile,
+    ids: Sequence[str | int],
     *,
     asked: bool,
     reject: bool,
@@ -53,7 +54,7 @@ def load_blocks(
 
     `asked` is whether the caller named the form; else a warning says that it was found. Raises
     DataError for a line that is neither an item nor as long as the first of its kind, unless
-    `reject`.
+    `reject`, and if one of the `ids` is the column of ratings or dates.
     """
     raw = f"{table}_blocks"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {raw} (c0 VARCHAR, c1 VARCHAR)")
@@ -90,6 +91,15 @@ def load_blocks(
     )
     connection.execute(f"DROP TABLE {raw}")
     columns = (*names, "item")
+    for ref in ids:
+        place = int(ref) - 1 if str(ref).isdecimal() else -1
+        name = columns[place] if 0 <= place < len(columns) else ref
+        if name in ("rating", "date"):
+            is_table = "" if asked else ", or layout='table' if it is a table"
+            raise DataError(
+                f"{file.name}: column {ref!r} of blocks is the {name}, not an id; the columns are "
+                f"{', '.join(columns)}. Pass user='user' and item='item'{is_table}."
+            )
     warnings = [
         f"{file.name}: read as blocks, an item such as '1:' and then its lines, with the columns "
         f"{', '.join(columns)}. If it is a table, pass layout='table'."

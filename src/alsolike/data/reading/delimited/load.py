@@ -51,20 +51,27 @@ def load_delimited(
         raise DataError(
             f"{file.name}, line {file.first}: at least 2 columns expected, but no delimiter was "
             f"found in {shortened(first[0])!r}. Pass {fixed.prefix}delimiter=."
-            f"{way_of_lines(file, 2)}"
+            f"{'' if fixed.prefix else _way_of_layouts(file, first[0])}"
         )
     try:
         attempt = choose(connection, table, file, tried, fixed, reject=reject)
     except DataError as error:
         before = lines_before(file, fixed, names, least)
         if before is None:
-            if way_out := way_of_lines(file):
+            if not fixed.prefix and (way_out := way_of_lines(file)):
                 raise DataError(f"{error}{way_out}") from error
             raise
         if before.sure:
             raise DataError(f"{file.name}, {before.text}") from error
         raise DataError(f"{error} Or else {before.text}") from error
     return _loaded(connection, table, file, attempt, fixed, wanted)
+
+
+def _way_of_layouts(file: TableFile, first: str) -> str:
+    """Return the way out if a file without a delimiter has another layout than a table."""
+    if re.fullmatch(r"\s*\d+:\s*", first):
+        return f" If {first.strip()!r} is the item of the lines below it, pass layout='netflix'."
+    return way_of_lines(file, 2)
 
 
 def _refuse_quoted_lines(file: TableFile) -> None:

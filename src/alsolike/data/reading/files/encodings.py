@@ -18,6 +18,7 @@ UTF_8 = "utf-8"
 _UNDEFINED = frozenset(b"\x81\x8d\x8f\x90\x9d")
 _WORD = re.compile(r"[^,;|\t\"\r\n]*[^\x00-\x7f][^,;|\t\"\r\n]*")
 _SHOWN = 40
+_SINGLE_BYTE = ("iso8859", "cp125", "latin")
 
 
 class Encoding(NamedTuple):
@@ -50,6 +51,17 @@ def checked_encoding(given: str | None, prefix: str = "") -> str | None:
             f"latin-1, cp1252 or utf-16.{did_you_mean(given, sorted(known))}"
         )
     return UTF_8 if found.name == "utf-8-sig" else found.name
+
+
+def named(codec: str) -> str:
+    """Return the name of an encoding for people: as where it is found, else Python's.
+
+    Examples
+    --------
+    >>> named("iso8859-1"), named("cp1252"), named("koi8-r")
+    ('Latin-1', 'Windows-1252', 'koi8-r')
+    """
+    return {"iso8859-1": "Latin-1", "cp1252": "Windows-1252"}.get(codec, codec)
 
 
 def single_bytes(lines: Iterable[bytes]) -> Encoding | None:
@@ -90,9 +102,48 @@ def single_bytes(lines: Iterable[bytes]) -> Encoding | None:
         if is_windows
         else Encoding("Latin-1", "latin-1", "LATIN1")
     )
-    word = _WORD.search(first.decode(found.codec))
+    return found._replace(sample=_sample_of(first.decode(found.codec)))
+
+
+def _sample_of(line: str) -> str:
+    """Return a text of a line that shows how characters beyond ASCII were read."""
+    word = _WORD.search(line)
     sample = "" if word is None else word[0].strip()
-    return found._replace(sample=sample if len(sample) <= _SHOWN else f"{sample[:_SHOWN]}...")
+    return sample if len(sample) <= _SHOWN else f"{sample[:_SHOWN]}..."
+
+
+class Utf8Watch:
+    r"""Passes blocks of bytes on, and notes whether those beyond ASCII are UTF-8 throughout.
+
+    Examples
+    --------
+    >>> watch = Utf8Watch("latin-1")
+    >>> _ = list(watch.passed([b"1,caf\xc3\xa9\n"]))
+    >>> print(watch.sample)
+    cafÃ©
+    """
+
+    def __init__(self, codec: str) -> None:
+        self.sample = ""  # as the other encoding reads it; empty if that may be right
+        self._codec = codec
+
+    def passed(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the blocks; `sample` holds once all are read."""
+        decoder, sample = codecs.getincrementaldecoder(UTF_8)(), ""
+        is_utf_8 = self._codec.startswith(_SINGLE_BYTE)
+        for block in blocks:
+            yield block
+            if not is_utf_8:
+                continue
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                is_utf_8 = False
+            if not sample and not block.isascii():
+                line = next(one for one in block.splitlines() if not one.isascii())
+                sample = _sample_of(line.decode(self._codec, "replace"))
+        if is_utf_8 and not decoder.getstate()[0]:
+            self.sample = sample
 
 
 def decoded(

@@ -13,7 +13,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from alsolike.data.reading.files.encodings import UTF_8, Encoding, decoded, single_bytes
+from alsolike.data.reading.files.encodings import (
+    UTF_8,
+    Encoding,
+    Utf8Watch,
+    decoded,
+    named,
+    single_bytes,
+)
 from alsolike.data.reading.files.listing import is_lake, pattern_of
 from alsolike.data.reading.files.signatures import (
     encoding_of,
@@ -173,7 +180,7 @@ def open_text(
 def _encoding_of(file: TextFile, head: bytes, encoding: str | None, prefix: str) -> Encoding | None:
     """Return the encoding asked for, or that of wide characters; None for UTF-8, as it seems."""
     if encoding is not None:
-        return None if encoding == UTF_8 else Encoding(encoding, encoding, encoding.upper())
+        return None if encoding == UTF_8 else Encoding(named(encoding), encoding, encoding.upper())
     name = encoding_of(head)
     if not name:
         return None
@@ -200,8 +207,14 @@ def _single_bytes(file: TextFile, prefix: str) -> Encoding | None:
 def _decode(file: TextFile, found: Encoding, scratch: Path, *, asked: bool, prefix: str) -> None:
     """Read a decoded copy of the file instead."""
     with _opened(file.path, file.compression) as raw:
-        blocks = iter(lambda: raw.read(_CHUNK), b"")
+        watch = Utf8Watch(found.codec if asked else "")
+        blocks = watch.passed(iter(lambda: raw.read(_CHUNK), b""))
         plain = decoded(blocks, file.name, found.codec, scratch, asked=asked, prefix=prefix)
+    if watch.sample:
+        file.warnings.append(
+            f"{file.name}: read as {found.name}, such as {watch.sample!r}, but all of it is UTF-8, "
+            f"too. If that looks wrong, leave out {prefix}encoding=."
+        )
     change = f"iconv -f {found.iconv} -t UTF-8"
     name = shlex.quote(file.name)
     file.printed = f"{file.printed} | {change}" if file.printed else f"{change} {name}"

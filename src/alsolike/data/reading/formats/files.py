@@ -142,7 +142,9 @@ def _load_part(
     if layout == "lines":
         return load_lines(connection, table, lines, fixed, asked.wanted, reject=asked.reject)
     if layout == "netflix" or (layout is None and is_blocks(head)):
-        return load_blocks(connection, table, lines, asked=layout is not None, reject=asked.reject)
+        return load_blocks(
+            connection, table, lines, asked.ids, asked=layout is not None, reject=asked.reject
+        )
     if file.kind == "json" or (fixed.delimiter is None and is_json(head)):
         return load_json_lines(
             connection, table, lines, asked.ids, asked.scalars, reject=asked.reject

@@ -25,6 +25,7 @@ _GUESSES = frozenset({
     "read_csv", "read_csv_auto", "read_json", "read_json_auto", "read_ndjson", "read_ndjson_auto",
 })  # fmt: skip
 _TEXT = re.compile(r"(?i)\.(?:csv|tsv|txt|json|jsonl|ndjson)(?:\.(?:gz|zst))?$")
+_JSON = re.compile(r"(?i)^read_(?:nd)?json|\.(?:json|jsonl|ndjson)(?:\.(?:gz|zst))?$")
 
 
 class Query(NamedTuple):
@@ -59,11 +60,20 @@ def load_query(connection: duckdb.DuckDBPyConnection, table: str, query: str) ->
     loaded = typed(connection, table, NAME, "SQL", names, types)
     if not loaded.rows:
         raise DataError(f"{NAME} gives no rows.")
-    if guessed:
-        loaded.warnings.append(
-            f"{NAME}: DuckDB guesses the types of {guessed!r}, so that an id 0042 becomes 42. To "
-            "keep texts as they are, write read_csv('FILE', all_varchar = true) instead."
-        )
+    for of_json, become, instead in (
+        (False, "an id 0042 can become 42", "read_csv('FILE', all_varchar = true)"),
+        (
+            True,
+            "a text can become a time or a UUID",
+            "read_json('FILE', columns = {id: 'VARCHAR'})",
+        ),
+    ):
+        names = [repr(name) for name in guessed if (_JSON.search(name) is not None) is of_json]
+        if names:
+            loaded.warnings.append(
+                f"{NAME}: DuckDB guesses the types of {' and '.join(names)}, so that {become}. To "
+                f"keep texts as they are, write {instead} instead."
+            )
     return loaded
 
 
@@ -91,16 +101,16 @@ def _tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     return tree
 
 
-def _checked(tree: Any) -> str:
-    """Refuse other sources than local files; return the name of one whose types are guessed."""
-    guessed = ""
+def _checked(tree: Any) -> list[str]:
+    """Refuse other sources than local files; return the names of those whose types are guessed."""
+    guessed: list[str] = []
     for node in _nodes(tree):
         kind = node.get("type")
         if kind == "BASE_TABLE":
             name = str(node.get("table_name", ""))
             refuse_address(name)
             if _TEXT.search(name):
-                guessed = guessed or name
+                guessed.append(name)
         elif kind == "TABLE_FUNCTION":
             function = node.get("function") or {}
             name = str(function.get("function_name", "")).lower()
@@ -113,10 +123,10 @@ def _checked(tree: Any) -> str:
             for text in texts:
                 refuse_address(text)
             if name in _GUESSES and not {"all_varchar", "columns"} & {*texts}:
-                guessed = guessed or name
+                guessed.append(name)
         elif kind == "SHOW_REF":
             raise DataError(f"{NAME}: one SELECT expected, found a description of a table.")
-    return guessed
+    return list(dict.fromkeys(guessed))
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
-import numpy as np
 
 from alsolike.data.reading.cleaning.rows import Roles, refuse_no_rows
 from alsolike.data.reading.delimited.dialect import FixedDialect
@@ -310,10 +309,9 @@ class _Locator:
 
     def _origins(self, wanted: Sequence[int]) -> dict[int, int]:
         """Return the rows of the source of some rows."""
-        rows = np.array(wanted, dtype=np.int64)
-        self._connection.register("wanted_rows", {"row": rows})
+        # A parameter: nothing can be registered while the caller's last result is still open.
         found = self._connection.execute(
-            f"SELECT rowid, origin FROM {self._table} WHERE rowid IN (SELECT row FROM wanted_rows)"  # noqa: S608
+            f"SELECT rowid, origin FROM {self._table} WHERE rowid IN (SELECT unnest(?::BIGINT[]))",  # noqa: S608
+            [list(map(int, wanted))],
         ).fetchall()
-        self._connection.unregister("wanted_rows")
         return dict(found)
