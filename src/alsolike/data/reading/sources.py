@@ -16,6 +16,7 @@ from alsolike.data.reading.formats.files import TEXT_LAYOUTS, Asked, load_files
 from alsolike.data.reading.formats.query import Query, load_query
 from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
+from alsolike.data.reading.selection import Ref, Selection
 from alsolike.data.reading.source_table import OddCell, SourceTable, label_of, where
 from alsolike.engines.hardware import processors
 from alsolike.errors import DataError, SettingError
@@ -28,8 +29,6 @@ from alsolike.system_errors import (
     out_of_memory,
 )
 from alsolike.usage_hints import did_you_mean
-
-Ref = str | int
 
 _TEXT_TYPES = ("VARCHAR", "UUID", "ENUM")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -102,31 +101,36 @@ def load(
     reject: bool = False,
     encoding: str | None = None,
     layout: str | None = None,
+    keep: Sequence[Ref] | None = None,
 ) -> SourceTable:
-    """Load all columns and rows of `source` into the DuckDB table `table`.
+    """Load all rows of `source` into the DuckDB table `table`.
 
     `source` is a path, a pattern, a folder, a list of these, or a pandas, Polars or PyArrow table;
     `fixed` holds fixed parts of the dialect, `encoding` that of texts. `ids` and `scalars` are the
     columns in use. `reject` collects malformed lines; else they raise DataError. `layout` is that
     of a text file: "lines" for a user a line, "netflix" for blocks of items, "table" for neither;
-    None finds blocks by their form.
+    None finds blocks by their form. Columns are kept that are among the `ids` and `keep`; without
+    `keep`, all are.
     """
+    asked_ids = [ref for ref in ids if ref is not None]
+    selection = Selection(None if keep is None else (*asked_ids, *keep))
     if isinstance(source, Query):
-        return load_query(connection, table, source.text)
+        return load_query(connection, table, source.text, selection)
     if not isinstance(source, (str, os.PathLike)) and not _are_paths(source):
         if encoding is not None:
             raise SettingError(f"{fixed.prefix}encoding= is for text files. Leave it out.")
         fixed.refuse_lines("a frame")
         if layout in TEXT_LAYOUTS:
             raise SettingError(f"layout={layout!r} is that of a text file, and a frame is none.")
-        return load_frame(connection, table, columns_of(connection, source))
+        return load_frame(connection, table, columns_of(connection, source), selection)
     asked = Asked(
         fixed,
-        [ref for ref in ids if ref is not None],
+        asked_ids,
         [ref for ref in scalars if ref is not None],
         reject=reject,
         encoding=encoding,
         layout=layout,
+        selection=selection,
     )
     return load_files(connection, scratch, table, source, asked, id_text)
 

@@ -4,6 +4,7 @@ All of it happens in DuckDB, on the loaded source. The result is the table ``fac
 item, value, time); row is the row number in the source.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -95,6 +96,11 @@ class Roles:
     value: Ref | None = None
     timestamp: Ref | None = None
     event: Ref | None = None
+
+    def columns(self, others: Sequence[Ref] = ()) -> list[Ref]:
+        """Return all columns in use, `others` included."""
+        own = (self.user, self.item, self.value, self.timestamp, self.event)
+        return [*(ref for ref in own if ref is not None), *others]
 
 
 @dataclass
@@ -267,7 +273,7 @@ def _drop_duplicates(
     if loaded.apart:
         return
     source = loaded.source
-    every = ", ".join(f"c{place}" for place in range(len(source.types)))
+    every = source.whole_row
     left = f"rowid >= {source.skip} AND rowid NOT IN (SELECT row FROM dropped)"  # noqa: S608
     if loaded.base is not None:
         left = (

@@ -12,7 +12,8 @@ from alsolike.data.reading.files.listing import Part
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
 
-LoadPart = Callable[[str, Part], SourceTable]
+# Loads a part into a table; the flag keeps all of its columns.
+LoadPart = Callable[[str, Part, bool], SourceTable]
 IdText = Callable[[duckdb.DuckDBPyConnection, SourceTable, int, str], str]
 # A column: its name, and its number among those of the name; without names, its place.
 _Column = tuple[str, int]
@@ -43,6 +44,10 @@ class _Union:
     rows: int = 0
 
 
+class _UnlikeError(Exception):
+    """Raised where parts do not have the same columns and types, so that hashes differ."""
+
+
 def load_union(
     connection: duckdb.DuckDBPyConnection,
     table: str,
@@ -57,16 +62,39 @@ def load_union(
     """Load `parts` into the DuckDB table `table`, with the keys of their folders as columns.
 
     `ids` and `scalars` are the columns in use. A part that lacks one of these is a DataError that
-    names both files; other columns may differ: their cells are empty where a part lacks them.
+    names both files; other columns may differ: their cells are empty where a part lacks them. If
+    columns or types differ, all columns are kept, since the hashes of rows do not compare.
     """
+    try:
+        return _joined(connection, table, name, parts, load_part, id_text, ids, scalars)
+    except _UnlikeError:
+        connection.execute(f"DROP TABLE {table}_part")
+        return _joined(
+            connection, table, name, parts, load_part, id_text, ids, scalars, whole=True
+        )
+
+
+def _joined(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    name: str,
+    parts: Sequence[Part],
+    load_part: LoadPart,
+    id_text: IdText,
+    ids: Sequence[str | int],
+    scalars: Sequence[str | int],
+    *,
+    whole: bool = False,
+) -> SourceTable:
     union: _Union | None = None
     for part in parts:
-        loaded = load_part(f"{table}_part", part)
+        loaded = load_part(f"{table}_part", part, whole)
         by_name = any(loaded.names)
         add_keys(connection, loaded, part)
         if union is None:
             union = _begin(connection, table, loaded, by_name=by_name, refs=[*ids, *scalars])
         _match(union, loaded, by_name=by_name, refs=[*ids, *scalars])
+        _compare(union, loaded)
         _append(connection, union, loaded, id_text, _ids_among(union, ids))
         connection.execute(f"DROP TABLE {loaded.table}")
     if union is None:
@@ -83,6 +111,8 @@ def add_keys(connection: duckdb.DuckDBPyConnection, loaded: SourceTable, part: P
         place = len(loaded.names)
         connection.execute(f"ALTER TABLE {loaded.table} ADD COLUMN c{place} VARCHAR")
         connection.execute(f"UPDATE {loaded.table} SET c{place} = ?", [value])  # noqa: S608
+        if loaded.identity:
+            loaded.identity = (*loaded.identity, f"c{place}")
         loaded.names, loaded.types = (*loaded.names, key), (*loaded.types, "VARCHAR")
 
 
@@ -113,8 +143,9 @@ def _begin(
     refs: Sequence[str | int],
 ) -> _Union:
     columns = _columns(first.names)
-    defined = ", ".join(f"c{place} {kind}" for place, kind in enumerate(first.types))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({defined})")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM {first.table} LIMIT 0"  # noqa: S608
+    )
     union = _Union(table, first, columns, list(first.types), by_name, {})
     for ref in refs:
         place = _place(first, ref)
@@ -186,6 +217,15 @@ def _lacking(loaded: SourceTable, column: str, owner: str) -> DataError:
     )
 
 
+def _compare(union: _Union, loaded: SourceTable) -> None:
+    """Raise _UnlikeError if hashes of the rows of a part do not compare with those before."""
+    first = union.first
+    if (first.identity or loaded.identity) and (
+        (loaded.names, loaded.types, loaded.identity) != (first.names, first.types, first.identity)
+    ):
+        raise _UnlikeError
+
+
 def _append(
     connection: duckdb.DuckDBPyConnection,
     union: _Union,
@@ -195,6 +235,9 @@ def _append(
 ) -> None:
     """Append the rows of a part; columns of several types become text."""
     places = {column: place for place, column in enumerate(_columns(loaded.names))}
+    if loaded.identity:
+        _append_kept(connection, union, loaded, id_text, ids)
+        return
     for column, place in places.items():
         if column not in union.columns:
             union.columns.append(column)
@@ -213,6 +256,30 @@ def _append(
             id_text(connection, loaded, place, ids[target])  # an error names the part
         selected.append(_converted(connection, union, loaded, target, place, id_text, ids))
         _note(union, loaded, target, place)
+    _insert(connection, union, loaded, selected)
+
+
+def _append_kept(
+    connection: duckdb.DuckDBPyConnection,
+    union: _Union,
+    loaded: SourceTable,
+    id_text: IdText,
+    ids: dict[int, str],
+) -> None:
+    """Append the rows of a part that has the columns and types of the first."""
+    for place, role in ids.items():
+        id_text(connection, loaded, place, role)  # an error names the part
+    for place in range(len(loaded.types)):
+        _note(union, loaded, place, place)
+    _insert(connection, union, loaded, ["*"])
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    union: _Union,
+    loaded: SourceTable,
+    selected: Sequence[str],
+) -> None:
     connection.execute(
         f"INSERT INTO {union.table} SELECT {', '.join(selected)} FROM {loaded.table} "  # noqa: S608 - own names
         f"WHERE rowid >= {loaded.skip}"
@@ -314,6 +381,7 @@ def _as_source(union: _Union, name: str) -> SourceTable:
         encoding=", ".join(dict.fromkeys(part.encoding for part in parts if part.encoding)),
         parts=tuple(part.name for part in parts),
         origin=origin,
+        identity=union.first.identity,
     )
 
 
