@@ -63,7 +63,6 @@ def outcome() -> Outcome:
         ),
         model=model,
         similar_items=similar(model),
-        recommendations=recommend(model),
         seed=0,
     )
 

@@ -16,7 +16,7 @@ from alsolike.data.reading.formats.files import TEXT_LAYOUTS, Asked, load_files
 from alsolike.data.reading.formats.query import Query, load_query
 from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
-from alsolike.data.reading.selection import Ref, Selection
+from alsolike.data.reading.files.selection import Ref, Selection
 from alsolike.data.reading.source_table import OddCell, SourceTable, label_of, where
 from alsolike.engines.hardware import processors
 from alsolike.errors import DataError, SettingError

@@ -17,7 +17,7 @@ import numpy as np
 from alsolike.data.reading.delimited.dialect import Dialect
 from alsolike.data.reading.delimited.strict_parser import Record, records
 from alsolike.data.reading.delimited.table_file import TableFile
-from alsolike.data.reading.selection import Selected
+from alsolike.data.reading.files.selection import Selected
 from alsolike.data.reading.source_table import Reject
 from alsolike.system_errors import raise_of_system
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.files.text_files import QUOTES, Survey, TextFile
-from alsolike.data.reading.selection import Selection
+from alsolike.data.reading.files.selection import Selection
 from alsolike.errors import DataError
 
 _HEAD = 1 << 18

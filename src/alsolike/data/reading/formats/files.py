@@ -27,7 +27,7 @@ from alsolike.data.reading.formats.parquet import load_parquet
 from alsolike.data.reading.formats.sqlite import load_database
 from alsolike.data.reading.formats.union import IdText, add_keys, load_union
 from alsolike.data.reading.json_lines import is_json, load_json_lines
-from alsolike.data.reading.selection import Selection
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError, SettingError
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from alsolike.data.reading.files.listing import INNER
 from alsolike.data.reading.formats.typed import typed
-from alsolike.data.reading.selection import Selection
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.source_table import OddCell, SourceTable
 from alsolike.errors import DataError
 from alsolike.storage.cleanup import no_room

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import duckdb
 
 from alsolike.data.reading.frames import Frame
-from alsolike.data.reading.selection import Selection
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
 from alsolike.system_errors import raise_of_system
