@@ -54,8 +54,8 @@ class SourceTable:
     the `base`, and the column ``origin`` holds its row numbers. Equal rows of a table that is
     `apart` are no duplicates: each is a user of its own.
 
-    Columns that are not in use may be missing in the DuckDB table; `identity` then names those of it
-    that are equal in two rows if these are equal in every column of the source.
+    Columns that are not in use may be missing in the DuckDB table; `identity` then names those that
+    are equal in two rows if these are equal in every column of the source.
 
     `firsts` holds, per column that is text here, the first cell of each type that it had, "text" or
     "whole number"; without, all were text.

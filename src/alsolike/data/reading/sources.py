@@ -11,12 +11,12 @@ import duckdb
 
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.files.listing import refuse_to_read_twice
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.files.text_files import SEALED
 from alsolike.data.reading.formats.files import TEXT_LAYOUTS, Asked, load_files
 from alsolike.data.reading.formats.query import Query, load_query
 from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
-from alsolike.data.reading.files.selection import Ref, Selection
 from alsolike.data.reading.source_table import OddCell, SourceTable, label_of, where
 from alsolike.engines.hardware import processors
 from alsolike.errors import DataError, SettingError
@@ -29,6 +29,8 @@ from alsolike.system_errors import (
     out_of_memory,
 )
 from alsolike.usage_hints import did_you_mean
+
+Ref = str | int
 
 _TEXT_TYPES = ("VARCHAR", "UUID", "ENUM")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")

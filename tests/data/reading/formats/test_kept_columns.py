@@ -104,7 +104,7 @@ def test_marks_in_columns_that_are_not_kept_are_noticed(tmp_path: Path) -> None:
     path = tmp_path / "likes.csv"
     path.write_text("user,item,note\n" + "".join(f"u{n},m{n},'well'\n" for n in range(5)))
     _, report = al.read(path, user="user", item="item")
-    assert any("5 fields begin with \"'\"" in one for one in report.warnings)
+    assert any('5 fields begin with "\'"' in one for one in report.warnings)
 
 
 def test_ids_are_numbered_by_their_bytes_and_blank_ones_are_missing() -> None:

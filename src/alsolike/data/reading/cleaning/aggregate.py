@@ -47,9 +47,9 @@ def merge(
 ) -> Pairs:
     """Merge the rows of each (user, item) pair by `rule`.
 
-    Row numbers are integers, values finite float64, timestamps float64 seconds or None, all (n_rows,).
-    Sums are taken in float64 in the order of the rows. The latest timestamp is kept. For the rule
-    "error", the caller checks `merged`.
+    Row numbers are integers, values finite float64, timestamps float64 seconds or None, all
+    (n_rows,). Sums are taken in float64 in the order of the rows. The latest timestamp is kept. For
+    the rule "error", the caller checks `merged`.
 
     Examples
     --------

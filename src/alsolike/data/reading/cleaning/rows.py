@@ -311,7 +311,7 @@ def _equal_rows(
     again = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
     del hashes
     connection.register("again", {"hash": again})
-    found = connection.execute(
+    found: dict[str, Any] = connection.execute(
         "SELECT row, earlier FROM (SELECT rowid AS row, min(rowid) OVER same AS earlier "  # noqa: S608 - own names
         f"FROM {source.table} WHERE {left} AND hash({whole}) IN (SELECT hash FROM again) "
         f"WINDOW same AS (PARTITION BY {whole})) WHERE row > earlier ORDER BY row"

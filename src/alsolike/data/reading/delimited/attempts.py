@@ -36,7 +36,7 @@ class Attempt:
 
     dialect: Dialect
     width: int
-    selected: Selected = Selected((), ())
+    selected: Selected = field(default_factory=Selected)
     cells: tuple[str, tuple[Any, ...]] | None = None
     lines: list[int] | None = None
     count: int = 0

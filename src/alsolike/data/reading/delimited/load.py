@@ -143,7 +143,9 @@ def _names_again(
 ) -> list[str]:
     """Warn of later rows equal to the header."""
     columns = attempt.selected.identity or [f"c{place}" for place in range(attempt.width)]
-    header = connection.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE rowid = 0").fetchall()  # noqa: S608
+    header = connection.execute(
+        f"SELECT {', '.join(columns)} FROM {table} WHERE rowid = 0"  # noqa: S608 - own names
+    ).fetchall()
     equal = " AND ".join(f"{column} IS NOT DISTINCT FROM ?" for column in columns)
     [(count, first)] = connection.execute(
         f"SELECT count(*), min(rowid) FROM {table} WHERE rowid > 0 AND {equal}",  # noqa: S608 - own names

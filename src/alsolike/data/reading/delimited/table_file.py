@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 
 from alsolike.data.reading.delimited.dialect import FixedDialect
-from alsolike.data.reading.files.text_files import QUOTES, Survey, TextFile
 from alsolike.data.reading.files.selection import Selection
+from alsolike.data.reading.files.text_files import QUOTES, Survey, TextFile
 from alsolike.errors import DataError
 
 _HEAD = 1 << 18

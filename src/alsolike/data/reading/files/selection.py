@@ -7,8 +7,6 @@ then told by two hashes of 64 bits of the whole row.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-Ref = str | int
-
 HASHES = ("h0", "h1")
 # Types whose hashes of 64 bits differ whenever two cells differ, or nearly so.
 _NUMBERS = (
@@ -25,8 +23,8 @@ class Selected:
     the source; empty if all columns are kept.
     """
 
-    places: tuple[int, ...]
-    sql: tuple[str, ...]
+    places: tuple[int, ...] = ()
+    sql: tuple[str, ...] = ()
     identity: tuple[str, ...] = ()
 
 
@@ -34,9 +32,9 @@ class Selected:
 class Selection:
     """The columns of a source to keep: all that one of `refs` may mean; None: every column."""
 
-    refs: tuple[Ref, ...] | None = None
+    refs: tuple[str | int, ...] | None = None
 
-    def also(self, names: Sequence[Ref]) -> "Selection":
+    def also(self, names: Sequence[str | int]) -> "Selection":
         """Return the selection with further columns."""
         return self if self.refs is None else replace(self, refs=(*self.refs, *names))
 
@@ -84,7 +82,7 @@ class Selection:
         )
 
 
-def _may_mean(ref: Ref, place: int, name: str) -> bool:
+def _may_mean(ref: str | int, place: int, name: str) -> bool:
     """Return whether a reference is the name or number of a column, or a path that begins there."""
     text = str(ref)
     if text == name or (text.isdecimal() and int(text) == place + 1):

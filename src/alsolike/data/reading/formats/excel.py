@@ -10,9 +10,9 @@ import duckdb
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.header import first_row
 from alsolike.data.reading.files.listing import INNER
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import frame_of
-from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
 from alsolike.usage_hints import did_you_mean, way_to_install

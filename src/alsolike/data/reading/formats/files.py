@@ -19,15 +19,16 @@ from alsolike.data.reading.files.listing import (
     listing_of,
     way_to_members,
 )
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.files.text_files import kind_of, open_text
 from alsolike.data.reading.files.unpacking import spool, unpack_member
 from alsolike.data.reading.formats.excel import load_sheet
+from alsolike.data.reading.formats.folder_keys import add_keys
 from alsolike.data.reading.formats.lakes import load_lake
 from alsolike.data.reading.formats.parquet import load_parquet
 from alsolike.data.reading.formats.sqlite import load_database
-from alsolike.data.reading.formats.union import IdText, add_keys, load_union
+from alsolike.data.reading.formats.union import IdText, load_union
 from alsolike.data.reading.json_lines import is_json, load_json_lines
-from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError, SettingError
 
@@ -204,9 +205,7 @@ def _load_typed(
         case "excel":
             return load_sheet(connection, table, path, name, inner, asked.fixed, asked.wanted)
         case "sqlite":
-            return load_database(
-                connection, table, path, name, inner, scratch, asked.selection
-            )
+            return load_database(connection, table, path, name, inner, scratch, asked.selection)
     return load_lake(connection, table, path, file.kind, asked.selection)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import duckdb
 
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import columns_of
-from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
 from alsolike.usage_hints import way_to_install

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import duckdb
 
 from alsolike.data.reading.files.listing import refuse_address
-from alsolike.data.reading.formats.typed import described, typed
 from alsolike.data.reading.files.selection import Selection
+from alsolike.data.reading.formats.typed import described, typed
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
 from alsolike.system_errors import raise_of_system

@@ -10,8 +10,8 @@ import duckdb
 import numpy as np
 
 from alsolike.data.reading.files.listing import INNER
-from alsolike.data.reading.formats.typed import typed
 from alsolike.data.reading.files.selection import Selection
+from alsolike.data.reading.formats.typed import typed
 from alsolike.data.reading.source_table import OddCell, SourceTable
 from alsolike.errors import DataError
 from alsolike.storage.cleanup import no_room
@@ -191,9 +191,9 @@ def _insert(
             full = [0 if cell is None else cell for cell in cells]
             batch[f"c{place}"] = np.ma.array(np.array(full, types[column.kind]), mask=empty)
     connection.register("batch", batch)
-    cells = ", ".join(f"CAST(c{at} AS {one.kind}) AS c{at}" for at, one in enumerate(columns))
+    texts = ", ".join(f"CAST(c{at} AS {one.kind}) AS c{at}" for at, one in enumerate(columns))
     connection.execute(
-        f"INSERT INTO {table} SELECT {', '.join(kept)} FROM (SELECT {cells} FROM batch)"  # noqa: S608 - own names
+        f"INSERT INTO {table} SELECT {', '.join(kept)} FROM (SELECT {texts} FROM batch)"  # noqa: S608 - own names
     )
     connection.unregister("batch")
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import duckdb
 
-from alsolike.data.reading.frames import Frame
 from alsolike.data.reading.files.selection import Selection
+from alsolike.data.reading.frames import Frame
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
 from alsolike.system_errors import raise_of_system
@@ -19,7 +19,9 @@ def load_frame(
         connection.register("held", frame.held)
         _, types = described(connection, "SELECT * FROM held", [])
         selected = selection.of(frame.names, types)
-        connection.execute(f"CREATE TEMP TABLE {table} AS SELECT {', '.join(selected.sql)} FROM held")  # noqa: S608 - own names
+        connection.execute(
+            f"CREATE TEMP TABLE {table} AS SELECT {', '.join(selected.sql)} FROM held"  # noqa: S608 - own names
+        )
     except duckdb.Error as error:
         raise_of_system(error)
         reason = str(error).partition("\n")[0]

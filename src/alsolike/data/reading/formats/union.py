@@ -1,6 +1,7 @@
 """Joins the parts of a source to one table: columns by name, rows in the order of the parts."""
 
 import bisect
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from itertools import groupby
 import duckdb
 
 from alsolike.data.reading.files.listing import Part
+from alsolike.data.reading.formats.folder_keys import add_keys
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
 
@@ -65,13 +67,15 @@ def load_union(
     names both files; other columns may differ: their cells are empty where a part lacks them. If
     columns or types differ, all columns are kept, since the hashes of rows do not compare.
     """
+    refs = [*ids, *scalars]
+    joined = functools.partial(
+        _joined, connection, table, name, parts, load_part, id_text, ids=ids, refs=refs
+    )
     try:
-        return _joined(connection, table, name, parts, load_part, id_text, ids, scalars)
+        return joined(whole=False)
     except _UnlikeError:
         connection.execute(f"DROP TABLE {table}_part")
-        return _joined(
-            connection, table, name, parts, load_part, id_text, ids, scalars, whole=True
-        )
+        return joined(whole=True)
 
 
 def _joined(
@@ -81,10 +85,10 @@ def _joined(
     parts: Sequence[Part],
     load_part: LoadPart,
     id_text: IdText,
-    ids: Sequence[str | int],
-    scalars: Sequence[str | int],
     *,
-    whole: bool = False,
+    ids: Sequence[str | int],
+    refs: Sequence[str | int],
+    whole: bool,
 ) -> SourceTable:
     union: _Union | None = None
     for part in parts:
@@ -92,46 +96,14 @@ def _joined(
         by_name = any(loaded.names)
         add_keys(connection, loaded, part)
         if union is None:
-            union = _begin(connection, table, loaded, by_name=by_name, refs=[*ids, *scalars])
-        _match(union, loaded, by_name=by_name, refs=[*ids, *scalars])
+            union = _begin(connection, table, loaded, by_name=by_name, refs=refs)
+        _match(union, loaded, by_name=by_name, refs=refs)
         _compare(union, loaded)
         _append(connection, union, loaded, id_text, _ids_among(union, ids))
         connection.execute(f"DROP TABLE {loaded.table}")
     if union is None:
         raise DataError(f"{name}: no part to read.")
     return _as_source(union, name)
-
-
-def add_keys(connection: duckdb.DuckDBPyConnection, loaded: SourceTable, part: Part) -> None:
-    """Add the keys of the folders as text columns; those that are in the file must be equal."""
-    for key, value in part.keys:
-        if key in loaded.names:
-            _refuse_other_value(connection, loaded, key, value)
-            continue
-        place = len(loaded.names)
-        connection.execute(f"ALTER TABLE {loaded.table} ADD COLUMN c{place} VARCHAR")
-        connection.execute(f"UPDATE {loaded.table} SET c{place} = ?", [value])  # noqa: S608
-        if loaded.identity:
-            loaded.identity = (*loaded.identity, f"c{place}")
-        loaded.names, loaded.types = (*loaded.names, key), (*loaded.types, "VARCHAR")
-
-
-def _refuse_other_value(
-    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, key: str, value: str | None
-) -> None:
-    place = loaded.names.index(key)
-    found = connection.execute(
-        f"SELECT rowid, CAST(c{place} AS VARCHAR) FROM {loaded.table} WHERE rowid >= "  # noqa: S608
-        f"{loaded.skip} AND c{place} IS DISTINCT FROM TRY_CAST(? AS {loaded.types[place]}) "
-        f"AND CAST(c{place} AS VARCHAR) IS DISTINCT FROM ? ORDER BY rowid LIMIT 1",
-        [value, value],
-    ).fetchone()
-    if found is not None:
-        ((line, _),) = loaded.locate([found[0]])
-        raise DataError(
-            f"{loaded.name}, {loaded.unit} {line}: column {key!r} is {found[1]!r}, but the name of "
-            f"its folder says {key}={value}. Rename one of them; or read the file by itself."
-        )
 
 
 def _begin(
@@ -235,9 +207,6 @@ def _append(
 ) -> None:
     """Append the rows of a part; columns of several types become text."""
     places = {column: place for place, column in enumerate(_columns(loaded.names))}
-    if loaded.identity:
-        _append_kept(connection, union, loaded, id_text, ids)
-        return
     for column, place in places.items():
         if column not in union.columns:
             union.columns.append(column)
@@ -256,30 +225,8 @@ def _append(
             id_text(connection, loaded, place, ids[target])  # an error names the part
         selected.append(_converted(connection, union, loaded, target, place, id_text, ids))
         _note(union, loaded, target, place)
-    _insert(connection, union, loaded, selected)
-
-
-def _append_kept(
-    connection: duckdb.DuckDBPyConnection,
-    union: _Union,
-    loaded: SourceTable,
-    id_text: IdText,
-    ids: dict[int, str],
-) -> None:
-    """Append the rows of a part that has the columns and types of the first."""
-    for place, role in ids.items():
-        id_text(connection, loaded, place, role)  # an error names the part
-    for place in range(len(loaded.types)):
-        _note(union, loaded, place, place)
-    _insert(connection, union, loaded, ["*"])
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection,
-    union: _Union,
-    loaded: SourceTable,
-    selected: Sequence[str],
-) -> None:
+    if loaded.identity:  # of the same columns and types: those that are kept, and the hashes
+        selected = ["*"]
     connection.execute(
         f"INSERT INTO {union.table} SELECT {', '.join(selected)} FROM {loaded.table} "  # noqa: S608 - own names
         f"WHERE rowid >= {loaded.skip}"
