@@ -118,6 +118,15 @@ CHECKS = {
 }
 
 
+def test_a_large_table_is_read_beside_plain_scans(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    _, written = run("reading", "--large 2000x300 --peers none", tmp_path, environment)
+    assert [section["rows_in_file"] for section in written["sections"]] == [2000, 2000]
+    assert [row["contender"] for row in rows_of(written)] == ["alsolike", "duckdb", "duckdb"] * 2
+    each_has_its_memory(written)
+
+
 def test_missing_peers_and_data_are_named(tmp_path: Path, environment: dict[str, str]) -> None:
     # A module of this name that cannot be imported stands before the one that can.
     (tmp_path / "broken").mkdir()

@@ -25,7 +25,7 @@ from alsolike.pipeline.outcome import Outcome
 from alsolike.pipeline.outputs import FILES, publish, report_content, write_search
 from alsolike.pipeline.remarks import ChosenRun
 from alsolike.pipeline.similar_items.report import NotCompared
-from alsolike.recommending.batch import recommend, similar
+from alsolike.recommending.batch import similar
 from alsolike.tables import Table
 from alsolike.testing import tiny_likes
 from alsolike.tuning.search import search
@@ -63,7 +63,6 @@ def outcome() -> Outcome:
         ),
         model=model,
         similar_items=similar(model),
-        recommendations=recommend(model),
         seed=0,
     )
 

@@ -21,8 +21,8 @@ _BETWEEN = 32  # ids from one landmark to the next
 # more memory than all else that a worker of a service holds for itself.
 _EACH = 16
 # Blanks of all kinds, the zero-width space, the byte order mark.
-_BLANKS = " \t\n\r\v\f\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
-_BLANKS += "\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
+BLANKS = " \t\n\r\v\f\x85\xa0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+BLANKS += "\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 
 class Vocabulary:
@@ -353,4 +353,4 @@ def refuse_blank_ids(ids: Sequence[str], kind: str) -> None:
 
 def is_blank(text: str) -> bool:
     """Return whether a text is empty or blank."""
-    return not text.strip(_BLANKS)
+    return not text.strip(BLANKS)

@@ -16,6 +16,7 @@ from alsolike.models.base import FittedModel, HasAffinities, HasFactors, compare
 from alsolike.models.baselines.popularity import PopularityModel
 from alsolike.pipeline import remarks
 from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
+from alsolike.recommending.batch import recommend
 from alsolike.recommending.unknown.fallback import fallback_notes
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult
@@ -25,6 +26,7 @@ from alsolike.views.figures.marks import Spec
 from alsolike.views.figures.settings import settings_and_score
 from alsolike.views.gallery import Gallery, gallery
 
+LIST_LENGTH = 10  # of similar items, and of recommendations
 _SHELVES = 4  # in each of the three galleries
 _NEIGHBOURS = 5
 _MARKS = (0.0, None, 1.0)  # to choose from: more specific, as published, more popular
@@ -49,8 +51,8 @@ class Outcome:
         The lists on the test users of rolling folds, if the run has any.
     model : FittedModel
         Refitted on all filtered interactions.
-    similar_items, recommendations : Table
-        The lists of all items and of all users; no similar items if the model has none.
+    similar_items : Table
+        The lists of all items; none if the model has no similar items.
     similar_model : FittedModel or None
         The model of similar items, refitted, if it is another one.
     seed : int
@@ -70,7 +72,6 @@ class Outcome:
     test: HoldoutReport | None
     model: FittedModel
     similar_items: Table
-    recommendations: Table
     seed: int
     by_fold: FoldsEvaluation | None = None
     similar_model: FittedModel | None = None
@@ -92,6 +93,11 @@ class Outcome:
         """Their row on the leaderboard."""
         found = self.found
         return found.best_row if self.chosen_run == found.best_run else found.proposed_row
+
+    @property
+    def recommendations(self) -> Table:
+        """The lists of all users, ranked anew: a run writes them in parts and holds none."""
+        return recommend(self.model, k=LIST_LENGTH)
 
     @functools.cached_property
     def fallbacks(self) -> list[str]:

@@ -9,13 +9,16 @@ from pathlib import Path
 from alsolike.data.filtering import FilterReport
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
+from alsolike.engines.base import Engine
 from alsolike.errors import DegenerateError
 from alsolike.models.bundle import io as bundle
 from alsolike.pipeline import remarks
-from alsolike.pipeline.outcome import Outcome
+from alsolike.pipeline.outcome import LIST_LENGTH, Outcome
+from alsolike.pipeline.recommendations import recommended_in_parts
 from alsolike.pipeline.similar_items.store import FILE
 from alsolike.progress import SILENT, Observer
 from alsolike.storage.atomic import remove_folder, write_bytes, write_table, write_text
+from alsolike.storage.table_parts import write_parts
 from alsolike.tables import Table
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.views.figures.learning_curves import best_curve, to_page, to_png, to_svg
@@ -77,6 +80,7 @@ def publish(
     command: str = "",
     remote_images: bool = False,
     image_folder: Path | None = None,
+    engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> None:
     """Write all `FILES` except the ledger into `out`; the report comes last.
@@ -89,11 +93,13 @@ def publish(
         Make the report load images from the web.
     image_folder : Path or None
         The folder of images given as file paths; None: read none.
+    engine : Engine or None
+        Ranks the recommendations of all users, which are written in parts.
     """
     for sentence in [*outcome.fallbacks, *remarks.of_history(outcome)]:
         observer.tell(sentence)
     figures = outcome.figures()
-    observer.start("writing", 4 + len(figures))
+    observer.start("writing", 2 + len(figures))
     write_search(outcome.found, out)
     observer.advance()
     for name, spec in figures.items():
@@ -102,8 +108,13 @@ def publish(
         write_text(out / f"{name}.html", to_page(spec))
         observer.advance()
     write_table(out / "similar_items.parquet", outcome.similar_items)
-    write_table(out / "recommendations.parquet", outcome.recommendations)
     observer.advance()
+    observer.finish()
+    write_parts(
+        out / "recommendations.parquet",
+        recommended_in_parts(outcome.model, k=LIST_LENGTH, engine=engine, observer=observer),
+    )
+    observer.start("writing the model and the report", 2)
     bundle.save(
         outcome.model,
         out / "model",

@@ -24,13 +24,14 @@ from alsolike.models.family import TrainingData
 from alsolike.models.fit import fit
 from alsolike.models.registry import family_of
 from alsolike.pipeline.job import Job, ResolvedJob, resolve
-from alsolike.pipeline.outcome import Outcome
+from alsolike.pipeline.outcome import LIST_LENGTH, Outcome
 from alsolike.pipeline.outputs import (
     publish,
     seconds_of_a_figure,
     seconds_reserved,
     write_without_model,
 )
+from alsolike.pipeline.recommendations import USERS_PER_PART
 from alsolike.pipeline.remarks import ChosenRun
 from alsolike.pipeline.similar_items.compare import (
     FeatureSource,
@@ -47,7 +48,7 @@ from alsolike.pipeline.similar_items.contestants import (
 from alsolike.pipeline.similar_items.measurement import Measuring
 from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import nothing_similar, recommend, similar
+from alsolike.recommending.batch import nothing_similar, similar
 from alsolike.storage.atomic import alone_in
 from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
 from alsolike.tuning.budget.budget import Budget
@@ -59,8 +60,6 @@ from alsolike.tuning.presets import Preset
 from alsolike.tuning.search import search
 from alsolike.tuning.storage.ledger import Ledger
 from alsolike.tuning.strategies.base import Strategy, Trial
-
-_LIST_LENGTH = 10
 
 
 @dataclass(frozen=True)
@@ -169,11 +168,10 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         model=model,
         similar_model=similar_model,
         similar_items=(
-            similar(beside_items, k=_LIST_LENGTH, engine=engine, observer=observer)
+            similar(beside_items, k=LIST_LENGTH, engine=engine, observer=observer)
             if compares_items(beside_items)
             else nothing_similar(beside_items)
         ),
-        recommendations=recommend(model, k=_LIST_LENGTH, engine=engine, observer=observer),
         seed=job.seed,
         with_history=job.with_history,
         tried=str(prepared.lineup),
@@ -184,6 +182,7 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         command=job.command,
         remote_images=job.remote_images,
         image_folder=resolved.image_folder,
+        engine=engine,
         observer=observer,
     )
     return outcome
@@ -313,13 +312,14 @@ def forecast_memory(resolved: ResolvedJob, prepared: Prepared) -> MemoryForecast
         points=len(prepared.expected) * len(preset.sweeps) * (1 + len(preset.beside)),
         test_users=len(prepared.split.test_users),
         folds=folds_of(prepared.kept),
-        shelf=_LIST_LENGTH,
+        shelf=LIST_LENGTH,
         threads=threads,
         baselines=max(
             at_once(prepared.split.train, [*lineup.baselines, *lineup.candidates], threads),
             memory_of_stage(combined, prepared.split, threads),
         ),
         workers=resolved.job.search.workers,
+        part=USERS_PER_PART,
     )
 
 

@@ -8,11 +8,14 @@ import numpy as np
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading import item_table
 from alsolike.data.reading.cleaning.aggregate import assembled, merge, repeated, without_empty
+from alsolike.data.reading.cleaning.ids import Facts, vocabulary_of
 from alsolike.data.reading.cleaning.rows import Roles, Rules, clean
 from alsolike.data.reading.layouts.arrange import RowCounts
 from alsolike.data.reading.report import ReadReport, counted
 from alsolike.data.reading.source_table import SourceTable
-from alsolike.data.reading.sources import Ref, vocabulary_of
+from alsolike.data.reading.sources import Ref
+
+_NOTHING_SEEN = item_table.ItemRows(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 def of_rows(
@@ -31,16 +34,15 @@ def of_rows(
     counts = clean(connection, loaded, roles, rules)
     users = vocabulary_of(connection, loaded, roles.user, "user")
     items = vocabulary_of(connection, loaded, roles.item, "item")
-    facts = connection.execute(
-        "SELECT row, users.code AS user, items.code AS item, value, time FROM facts "
-        "JOIN users ON users.id = facts.user JOIN items ON items.id = facts.item ORDER BY row"
-    ).fetchnumpy()
-    times = None if roles.timestamp is None else facts["time"].astype(np.float64)
+    looks_back = bool(wanted.of_likes(table))
+    if not looks_back:
+        connection.execute(f"DROP TABLE {loaded.source.table}")
+    facts = Facts(connection)
     pairs = merge(
-        facts["user"].astype(np.int64),
-        facts["item"].astype(np.int64),
-        facts["value"].astype(np.float64),
-        times,
+        facts["user"],
+        facts["item"],
+        facts["value"].astype(np.float64, copy=False),
+        None if roles.timestamp is None else facts["time"].astype(np.float64, copy=False),
         n_items=len(items),
         rule=rules.repeats,
     )
@@ -48,9 +50,11 @@ def of_rows(
         raise repeated(loaded, facts, pairs, users, items)
     interactions, dropped = assembled(pairs, users, items, rules.negative, loaded.name)
     interactions, kept = without_empty(interactions, loaded, counts.reasons())
-    codes = np.full(len(items), -1, dtype=np.int64)
-    codes[kept] = np.arange(len(kept))
-    seen = item_table.ItemRows(facts["row"].astype(np.int64), codes[facts["item"]])
+    seen = _NOTHING_SEEN
+    if looks_back:
+        codes = np.full(len(items), -1, dtype=np.int64)
+        codes[kept] = np.arange(len(kept))
+        seen = item_table.ItemRows(facts["row"], codes[facts["item"]])
     return with_catalogue(
         connection,
         interactions,

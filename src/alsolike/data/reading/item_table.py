@@ -142,7 +142,7 @@ def read_ids(source: str | os.PathLike[str], column: Ref) -> list[str]:
         The table cannot be read, or has no such column.
     """
     with workspace(None) as (connection, scratch):
-        table = load(connection, scratch, "ids", source, FixedDialect(), ids=[column])
+        table = load(connection, scratch, "ids", source, FixedDialect(), ids=[column], keep=[])
         text = id_text(connection, table, place_of(table, column, "item"), "item")
         found = connection.execute(
             f"SELECT DISTINCT {text} AS id FROM {table.table} WHERE rowid >= {table.skip}"  # noqa: S608 - own names

@@ -294,6 +294,7 @@ def read(
                 reject=on_error == "reject",
                 encoding=encodings[0],
                 layout=layout,
+                keep=roles.columns([*wanted.of_likes(table).values()]),
             )
             loaded.numbers, loaded.times = forms
             arranged = arrange(

@@ -54,6 +54,9 @@ class SourceTable:
     the `base`, and the column ``origin`` holds its row numbers. Equal rows of a table that is
     `apart` are no duplicates: each is a user of its own.
 
+    Columns that are not in use may be missing in the DuckDB table; `identity` then names those that
+    are equal in two rows if these are equal in every column of the source.
+
     `firsts` holds, per column that is text here, the first cell of each type that it had, "text" or
     "whole number"; without, all were text.
     """
@@ -84,6 +87,7 @@ class SourceTable:
     times: "TimeForm | None" = None
     time_words: str = ""
     firsts: dict[int, dict[str, OddCell]] = field(default_factory=dict)
+    identity: tuple[str, ...] = ()
     base: "SourceTable | None" = None
     apart: bool = False
 
@@ -91,6 +95,12 @@ class SourceTable:
     def source(self) -> "SourceTable":
         """The table as it was read: the base, or this one."""
         return self if self.base is None else self.base
+
+    @property
+    def whole_row(self) -> str:
+        """The SQL of the columns that are equal in two rows if these are equal in every column."""
+        every = (f"c{place}" for place in range(len(self.types)))
+        return ", ".join(self.identity or every)
 
 
 def where(loaded: SourceTable, row: int) -> str:

@@ -11,15 +11,13 @@ import duckdb
 
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.files.listing import refuse_to_read_twice
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.files.text_files import SEALED
 from alsolike.data.reading.formats.files import TEXT_LAYOUTS, Asked, load_files
 from alsolike.data.reading.formats.query import Query, load_query
 from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import CERTAIN_BELOW, columns_of
 from alsolike.data.reading.source_table import OddCell, SourceTable, label_of, where
-from alsolike.data.string_array import StringArray
-from alsolike.data.vocabulary import Vocabulary
-from alsolike.data.whole_numbers import type_of_digits
 from alsolike.engines.hardware import processors
 from alsolike.errors import DataError, SettingError
 from alsolike.storage.cleanup import no_room, scratch_folder
@@ -106,31 +104,36 @@ def load(
     reject: bool = False,
     encoding: str | None = None,
     layout: str | None = None,
+    keep: Sequence[Ref] | None = None,
 ) -> SourceTable:
-    """Load all columns and rows of `source` into the DuckDB table `table`.
+    """Load all rows of `source` into the DuckDB table `table`.
 
     `source` is a path, a pattern, a folder, a list of these, or a pandas, Polars or PyArrow table;
     `fixed` holds fixed parts of the dialect, `encoding` that of texts. `ids` and `scalars` are the
     columns in use. `reject` collects malformed lines; else they raise DataError. `layout` is that
     of a text file: "lines" for a user a line, "netflix" for blocks of items, "table" for neither;
-    None finds blocks by their form.
+    None finds blocks by their form. Columns are kept that are among the `ids` and `keep`; without
+    `keep`, all are.
     """
+    asked_ids = [ref for ref in ids if ref is not None]
+    selection = Selection(None if keep is None else (*asked_ids, *keep))
     if isinstance(source, Query):
-        return load_query(connection, table, source.text)
+        return load_query(connection, table, source.text, selection)
     if not isinstance(source, (str, os.PathLike)) and not _are_paths(source):
         if encoding is not None:
             raise SettingError(f"{fixed.prefix}encoding= is for text files. Leave it out.")
         fixed.refuse_lines("a frame")
         if layout in TEXT_LAYOUTS:
             raise SettingError(f"layout={layout!r} is that of a text file, and a frame is none.")
-        return load_frame(connection, table, columns_of(connection, source))
+        return load_frame(connection, table, columns_of(connection, source), selection)
     asked = Asked(
         fixed,
-        [ref for ref in ids if ref is not None],
+        asked_ids,
         [ref for ref in scalars if ref is not None],
         reject=reject,
         encoding=encoding,
         layout=layout,
+        selection=selection,
     )
     return load_files(connection, scratch, table, source, asked, id_text)
 
@@ -241,31 +244,7 @@ def id_text(
     return text
 
 
-def vocabulary_of(
-    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, ref: Ref, side: str
-) -> Vocabulary:
-    """Give numbers to the ids in the table users or items in the order of their UTF-8 bytes.
-
-    The vocabulary has the type of the column `ref`.
-    """
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT id, "  # noqa: S608 - own names
-        f"row_number() OVER (ORDER BY id) - 1 AS code FROM {side}s"
-    )
-    ids = connection.execute(f"SELECT id FROM {side}s ORDER BY code").fetchnumpy()["id"]  # noqa: S608
-    packed = StringArray.pack(ids.tolist())
-    if not _are_whole_numbers(loaded, place_of(loaded, ref, side)):
-        return Vocabulary(packed, kind=side)
-    if type_of_digits(packed) != "text":
-        return Vocabulary.of_digits(packed, kind=side)
-    loaded.warnings.append(
-        f"the {side} ids are whole numbers that no type of 64 bits holds; they are taken as text, "
-        "as their digits."
-    )
-    return Vocabulary(packed, kind=side)
-
-
-def _are_whole_numbers(loaded: SourceTable, place: int) -> bool:
+def are_whole_numbers(loaded: SourceTable, place: int) -> bool:
     """Return whether a column of ids, as `id_text` takes it, holds whole numbers."""
     if not loaded.types[place].startswith(_TEXT_TYPES):
         return True

@@ -100,6 +100,7 @@ def forecast(
     threads: int,
     baselines: int = 0,
     workers: int = 1,
+    part: int | None = None,
 ) -> MemoryForecast:
     """Forecast the memory of a run before it trains.
 
@@ -121,11 +122,14 @@ def forecast(
         Peak bytes of all trainings that are scored only at their end; see `at_once`.
     workers : int
         Processes that train; 1: this one does.
+    part : int or None
+        Users whose recommendations are made and written together; None: all of them.
     """
     pairs, trainings = _PAIR * kept.n_interactions, _trainings(kept, configs, threads)
     auc = min(threads, math.ceil(4 * test_users * kept.n_items / _AUC_SCORES)) * _AUC_SCORES
     similar, of_similar = _shelf(kept, kept.items.ids, shelf)
-    recommended, of_recommended = _shelf(kept, kept.users.ids, shelf)
+    listed = kept.n_users if part is None else min(part, kept.n_users)
+    recommended, of_recommended = _shelf(kept, kept.users.ids, shelf, n_owners=listed)
     tables, later_table = similar + recommended, similar + of_recommended
     shape = Shape(threads, threads) if workers == 1 else Shape(workers, threads, workers)
     swept = [one for one in configs if family_of(one).scored == "sweeps"]
@@ -249,10 +253,13 @@ def _ranking(kept: Interactions, f: int) -> int:
     return (4 + 4) * f * kept.n_items
 
 
-def _shelf(kept: Interactions, owners: StringArray, k: int) -> tuple[int, int]:
-    """Return the bytes of a table of `k` items for each of `owners`, and of making it."""
+def _shelf(
+    kept: Interactions, owners: StringArray, k: int, *, n_owners: int | None = None
+) -> tuple[int, int]:
+    """Return the bytes of a table of `k` items for `n_owners` of `owners`, and of making it."""
+    n_owners = len(owners) if n_owners is None else n_owners
     names = kept.catalogue.names if kept.catalogue is not None else None
-    queries = len(owners) * (_TEXT + _letters(owners))
+    queries = n_owners * (_TEXT + _letters(owners))
     done = _POINTER + 4 + 4.0  # per row: the query, the rank, the score
     most = 0.0
     for texts in (kept.items.ids, names):
@@ -263,7 +270,7 @@ def _shelf(kept: Interactions, owners: StringArray, k: int) -> tuple[int, int]:
             most = max(most, done + max(picked, cut))
             done += _POINTER + _TEXT + length
     # Meanwhile there are the indices of ranks and items in the lists, and the lists.
-    rows, meanwhile = k * len(owners), 8 + 8 + 4 + 8
+    rows, meanwhile = k * n_owners, 8 + 8 + 4 + 8
     return math.ceil(queries + rows * done), math.ceil(queries + rows * (most + meanwhile))
 
 

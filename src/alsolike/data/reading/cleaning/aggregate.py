@@ -47,9 +47,9 @@ def merge(
 ) -> Pairs:
     """Merge the rows of each (user, item) pair by `rule`.
 
-    Row numbers are int64, values finite float64, timestamps float64 seconds or None, all (n_rows,).
-    Sums are taken in float64 in the order of the rows. The latest timestamp is kept. For the rule
-    "error", the caller checks `merged`.
+    Row numbers are integers, values finite float64, timestamps float64 seconds or None, all
+    (n_rows,). Sums are taken in float64 in the order of the rows. The latest timestamp is kept. For
+    the rule "error", the caller checks `merged`.
 
     Examples
     --------
@@ -58,34 +58,48 @@ def merge(
     >>> pairs.users.tolist(), pairs.items.tolist(), pairs.values.tolist(), pairs.merged
     ([0, 1], [2, 0], [3.5, 5.0], 1)
     """
-    keys = users * np.int64(n_items) + items
+    keys = users.astype(np.int64)
+    keys *= n_items
+    keys += items
+    del users, items  # in a large table each column weighs, here and below
     order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))[: len(ordered)])
-    sizes = np.diff(np.append(starts, len(ordered)))
-    if rule == "max":
-        merged = np.maximum.reduceat(values[order], starts) if len(starts) else values[:0]
-    elif rule == "count":
-        merged = sizes.astype(np.float64)
-    elif rule == "once":
-        merged = np.ones(len(starts))
-    else:
-        # bincount adds strictly in order; reduceat would add in pairs.
-        groups = np.repeat(np.arange(len(starts)), sizes)
-        merged = np.bincount(groups, weights=values[order], minlength=len(starts))
+    keys, values = keys[order], values[order]
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))[: len(keys)])
+    sizes = np.diff(np.append(starts, len(keys)))
+    first = order[starts]
     latest = None
     if timestamps is not None:
-        latest = np.maximum.reduceat(timestamps[order], starts) if len(starts) else timestamps[:0]
-    first = order[starts]
+        timestamps = timestamps[order]
+        latest = np.maximum.reduceat(timestamps, starts) if len(starts) else timestamps[:0]
+    del order, timestamps
+    pairs = keys[starts]
+    n_rows = len(keys)
+    del keys
     return Pairs(
-        users=users[first],
-        items=items[first],
-        values=merged.astype(np.float64),
+        users=pairs // n_items,
+        items=pairs % n_items,
+        values=_merged(values, starts, sizes, rule),
         timestamps=latest,
         first=first,
-        merged=int(len(keys) - len(starts)),
+        merged=n_rows - len(starts),
         repeated=int(np.count_nonzero(sizes > 1)),
     )
+
+
+def _merged(values: Floats, starts: Codes, sizes: Codes, rule: str) -> Floats:
+    """Return the value of each pair, whose rows are `sizes` many from `starts` on."""
+    if rule == "max":
+        return np.maximum.reduceat(values, starts) if len(starts) else values[:0]
+    if rule == "count":
+        return sizes.astype(np.float64)
+    if rule == "once":
+        return np.ones(len(starts))
+    merged = values[starts]
+    several = sizes > 1
+    # bincount adds strictly in order; reduceat would add in pairs.
+    groups = np.repeat(np.arange(np.count_nonzero(several)), sizes[several])
+    merged[several] = np.bincount(groups, weights=values[np.repeat(several, sizes)])
+    return merged
 
 
 def assembled(
@@ -115,12 +129,14 @@ def repeated(
     loaded: SourceTable, facts: Any, pairs: Pairs, users: Vocabulary, items: Vocabulary
 ) -> DataError:
     """Return the error of a pair that occurs more than once."""
-    is_first = np.zeros(len(facts["row"]), dtype=bool)
+    rows = facts["row"]
+    is_first = np.zeros(len(rows), dtype=bool)
     is_first[pairs.first] = True
     again = int(np.flatnonzero(~is_first)[0])
-    user, item = users.id_of(int(facts["user"][again])), items.id_of(int(facts["item"][again]))
+    user, item = (int(facts[side][again]) for side in ("user", "item"))
     return DataError(
-        f"{where(loaded, int(facts['row'][again]))}: user {user!r} and item {item!r} occur "
+        f"{where(loaded, int(rows[again]))}: user {users.id_of(user)!r} and item "
+        f"{items.id_of(item)!r} occur "
         f"together before; {pairs.repeated:,} pairs are repeated. Pass repeats='sum', 'count', "
         "'once' or 'max'."
     )

@@ -1,15 +1,24 @@
 """Drops or refuses faulty values, duplicates, missing ids, zeros and negatives; counts each.
 
 All of it happens in DuckDB, on the loaded source. The result is the table ``facts`` (row, user,
-item, value, time); row is the row number in the source.
+item, value, time); row is the row number in the source, user and item are the numbers of ids.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
+import numpy as np
 
 from alsolike.data.reading.cleaning.aggregate import RULES
 from alsolike.data.reading.cleaning.events import EventCount, EventWeights, hint_of_events, weigh
+from alsolike.data.reading.cleaning.ids import (
+    collect_ids,
+    join_ids,
+    refuse_missing,
+    refuse_nul,
+)
 from alsolike.data.reading.cleaning.numbers import (
     fault,
     misfit,
@@ -25,7 +34,6 @@ from alsolike.data.reading.cleaning.timestamps import refuse_odd_times, seconds_
 from alsolike.data.reading.cleaning.warnings import warn_of_duplicates, warn_of_ids_like_nothing
 from alsolike.data.reading.source_table import SourceTable, label_of, line_of, rejects_of, where
 from alsolike.data.reading.sources import Ref, id_text, number_of, place_of
-from alsolike.data.vocabulary import is_blank
 from alsolike.errors import DataError, SettingError
 from alsolike.usage_hints import did_you_mean
 
@@ -95,6 +103,11 @@ class Roles:
     timestamp: Ref | None = None
     event: Ref | None = None
 
+    def columns(self, others: Sequence[Ref] = ()) -> list[Ref]:
+        """Return all columns in use, `others` included."""
+        own = (self.user, self.item, self.value, self.timestamp, self.event)
+        return [*(ref for ref in own if ref is not None), *others]
+
 
 @dataclass
 class DroppedRows:
@@ -147,14 +160,19 @@ def clean(
     value = number_of(loaded, places["value"]) if "value" in places else "CAST(1 AS DOUBLE)"
     value = f"{value} * {weight}" if weight else value
     time = seconds_of(loaded, places["timestamp"]) if "timestamp" in places else "NULL"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE facts AS SELECT rowid AS row, {user} AS user, "  # noqa: S608 - own names
-        f"{item} AS item, {value} AS value, {time} AS time FROM {loaded.table} "
-        f"WHERE rowid >= {loaded.skip} AND rowid NOT IN (SELECT row FROM dropped)"
+    kept = f"rowid >= {loaded.skip} AND rowid NOT IN (SELECT row FROM dropped)"  # noqa: S608
+    ids = {"user": user, "item": item}
+    collect_ids(connection, loaded.table, ids, kept)
+    join_ids(
+        connection,
+        f"SELECT rowid AS row, {user} AS user_id, {item} AS item_id, {value} AS value, "  # noqa: S608
+        f"{time} AS time FROM {loaded.table} WHERE {kept}",
     )
-    _drop_missing(connection, loaded, places, rules, counts)
-    _refuse_nul(connection, loaded)
-    warn_of_ids_like_nothing(connection, loaded, places, {"user": user, "item": item})
+    counts.missing = refuse_missing(
+        connection, loaded, places if rules.missing_id == "error" else {}
+    )
+    refuse_nul(connection, loaded)
+    warn_of_ids_like_nothing(connection, loaded, places, ids)
     if rules.at_least is not None:
         counts.marks = mark_likes(connection, rules.at_least, rules.below or "drop")
         return counts
@@ -259,24 +277,13 @@ def _drop_duplicates(
     if loaded.apart:
         return
     source = loaded.source
-    every = ", ".join(f"c{place}" for place in range(len(source.types)))
     left = f"rowid >= {source.skip} AND rowid NOT IN (SELECT row FROM dropped)"  # noqa: S608
     if loaded.base is not None:
         left = (
             f"rowid IN (SELECT origin FROM {loaded.table} WHERE rowid NOT IN "  # noqa: S608 - own names
             "(SELECT row FROM dropped))"
         )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE hashes AS SELECT rowid AS row, hash({every}) AS hash "  # noqa: S608 - own names
-        f"FROM {source.table} WHERE {left}"
-    )
-    found = connection.execute(
-        "SELECT row, earlier FROM (SELECT rowid AS row, min(rowid) OVER same AS earlier "  # noqa: S608 - own names
-        f"FROM {source.table} WHERE rowid IN (SELECT row FROM hashes WHERE hash IN "
-        "(SELECT hash FROM hashes GROUP BY hash HAVING count(*) > 1)) "
-        f"WINDOW same AS (PARTITION BY {every})) WHERE row > earlier ORDER BY row"
-    ).fetchnumpy()
-    connection.execute("DROP TABLE hashes")
+    found = _equal_rows(connection, source, left)
     counts.duplicates = len(found["row"])
     if not counts.duplicates or rules.duplicates == "keep":
         return
@@ -295,67 +302,25 @@ def _drop_duplicates(
     connection.unregister("found")
 
 
-def _drop_missing(
-    connection: duckdb.DuckDBPyConnection,
-    loaded: SourceTable,
-    places: dict[str, int],
-    rules: Rules,
-    counts: DroppedRows,
-) -> None:
-    """Check each distinct id once, in the tables users and items."""
-    conditions = []
-    for side in ("user", "item"):
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {side}s AS SELECT DISTINCT {side} AS id FROM facts"  # noqa: S608 - own names
-        )
-        ids = connection.execute(f"SELECT id FROM {side}s WHERE id IS NOT NULL").fetchnumpy()  # noqa: S608
-        blank = [text for text in ids["id"].tolist() if is_blank(text)]
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE blank_{side}s (id VARCHAR)")
-        if blank:
-            connection.executemany(
-                f"INSERT INTO blank_{side}s VALUES (?)",  # noqa: S608 - own names
-                [[text] for text in blank],
-            )
-        test = "({0} IS NULL OR {0} IN (SELECT id FROM blank_{1}s))"
-        conditions.append(test.format(side, side))
-        connection.execute(f"DELETE FROM {side}s WHERE {test.format('id', side)}")  # noqa: S608
-    absent = " OR ".join(conditions)
-    found = connection.execute(
-        f"SELECT count(*), min(row), arg_min({conditions[0]}, row) FROM facts WHERE {absent}"  # noqa: S608 - own text
-    ).fetchone()
-    if found is None or not found[0]:
-        return
-    counts.missing = int(found[0])
-    if rules.missing_id == "error":
-        lack = "1 row lacks" if counts.missing == 1 else f"{counts.missing:,} rows lack"
-        side, whose = ("user", "a user") if found[2] else ("item", "an item")
-        ways = "Fix them, or pass missing_id='drop'."
-        if counts.missing == loaded.rows > 1:
-            lack = f"all {loaded.rows:,} rows lack"
-            ways = f"Choose another {side} column{_longer_delimiter(loaded, found[1])}."
-        raise DataError(
-            f"{where(loaded, found[1])}, column {label_of(loaded, places[side])}: the "
-            f"id of {whose} expected, the cell is empty or blank; {lack} a user or an item. {ways}"
-        )
-    connection.execute(f"DELETE FROM facts WHERE {absent}")  # noqa: S608 - own text
-
-
-def _longer_delimiter(loaded: SourceTable, row: int) -> str:
-    """Return the way out if the delimiter is perhaps the mark twice, as in ``1::2::5``."""
-    mark = loaded.dialect.delimiter if loaded.dialect is not None else ""
-    [(_, line)] = loaded.locate([row])
-    return f", or pass delimiter={2 * mark!r}" if mark and 2 * mark in line else ""
-
-
-def _refuse_nul(connection: duckdb.DuckDBPyConnection, loaded: SourceTable) -> None:
-    """Refuse NUL in ids of frames and Parquet files; text files were searched before."""
-    if loaded.unit == "line":
-        return
-    found = connection.execute(
-        "SELECT min(row) FROM facts WHERE contains(user, chr(0)) OR contains(item, chr(0))"
-    ).fetchone()
-    if found is not None and found[0] is not None:
-        raise DataError(f"{where(loaded, found[0])}: an id contains a NUL character. Remove it.")
+def _equal_rows(
+    connection: duckdb.DuckDBPyConnection, source: SourceTable, left: str
+) -> dict[str, Any]:
+    """Return the rows among those `left` that equal an earlier one, and the first such row."""
+    whole = source.whole_row
+    hashes = connection.execute(
+        f"SELECT hash({whole}) AS hash FROM {source.table} WHERE {left}"  # noqa: S608 - own names
+    ).fetchnumpy()["hash"]
+    hashes.sort()
+    again = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+    del hashes
+    connection.register("again", {"hash": again})
+    found: dict[str, Any] = connection.execute(
+        "SELECT row, earlier FROM (SELECT rowid AS row, min(rowid) OVER same AS earlier "  # noqa: S608 - own names
+        f"FROM {source.table} WHERE {left} AND hash({whole}) IN (SELECT hash FROM again) "
+        f"WINDOW same AS (PARTITION BY {whole})) WHERE row > earlier ORDER BY row"
+    ).fetchnumpy()
+    connection.unregister("again")
+    return found
 
 
 def _drop_zeros_and_check_negatives(

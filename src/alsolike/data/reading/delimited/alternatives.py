@@ -136,7 +136,6 @@ def needless_quotes(file: TableFile, attempt: Attempt) -> tuple[int, str]:
 
 def guesses_of(
     connection: duckdb.DuckDBPyConnection,
-    table: str,
     file: TableFile,
     attempt: Attempt,
     others: Sequence[Dialect],
@@ -148,7 +147,7 @@ def guesses_of(
     """
     guesses: list[str] = []
     if fixed.quote is None:
-        guesses += _other_quotes(connection, table, file, attempt, others, fixed)
+        guesses += _other_quotes(connection, file, attempt, others, fixed)
         count, first = (0, "") if attempt.guesses else needless_quotes(file, attempt)
         if count:
             guesses.append(
@@ -174,7 +173,6 @@ def guesses_of(
 
 def _other_quotes(
     connection: duckdb.DuckDBPyConnection,
-    table: str,
     file: TableFile,
     attempt: Attempt,
     others: Sequence[Dialect],
@@ -191,7 +189,7 @@ def _other_quotes(
         )
         if rival is None or mark in (attempt.dialect.quote, '"') or not file.survey.marks[mark]:
             continue
-        begins = _cells(connection, table, attempt, "starts_with({0}, ?)", mark)
+        begins = _beginning(connection, file, attempt, mark)
         if begins and _reads(file, rival):
             yield (
                 f"{file.name}: {begins:,} fields begin with {mark!r} and end with it, as if "
@@ -269,12 +267,17 @@ def _is_odd(file: TableFile, delimiter: str) -> bool:
     return any("\\" in line and "\\" in escapes.sub("", line) for line in file.lines())
 
 
-def _cells(
-    connection: duckdb.DuckDBPyConnection, table: str, attempt: Attempt, test: str, mark: str
+def _beginning(
+    connection: duckdb.DuckDBPyConnection, file: TableFile, attempt: Attempt, mark: str
 ) -> int:
-    tests = [f"count(*) FILTER ({test.format(f'c{place}')})" for place in range(attempt.width)]
-    query = f"SELECT {', '.join(tests)} FROM {table}"  # noqa: S608 - own names
-    [found] = connection.execute(query, [mark] * attempt.width).fetchall()
+    """Count the cells that begin with `mark`, also in columns that are not kept."""
+    if attempt.cells is None:
+        read = records_of(file, attempt.dialect, attempt.width)
+        return sum(cell.startswith(mark) for record in read for cell in record.fields or ())
+    cells, parameters = attempt.cells
+    tests = [f"count(*) FILTER (starts_with(c{place}, ?))" for place in range(attempt.width)]
+    query = f"SELECT {', '.join(tests)} FROM {cells}"  # noqa: S608 - own names
+    [found] = connection.execute(query, [mark] * attempt.width + list(parameters)).fetchall()
     return sum(found)
 
 

@@ -43,7 +43,7 @@ def choose(
     if is_plain_rival(file, attempt, tried, fixed):
         attempt = _plain_or_quoted(connection, table, file, attempt, fixed)
     others = [one for one in tried if all(one is not failed.dialect for failed in failures)]
-    notes, guesses = guesses_of(connection, table, file, attempt, others, fixed)
+    notes, guesses = guesses_of(connection, file, attempt, others, fixed)
     attempt.guesses += guesses
     first = failures[0] if failures else attempt
     if first.problem is not None and first.dialect.delimiter != attempt.dialect.delimiter:
@@ -168,15 +168,17 @@ def _best_of(
             f"Read with {best.dialect.marks}. {_way_out(problem, best.dialect, fixed)}"
         )
     attempt = Attempt(best.dialect.because("reads most rows; malformed lines are rejected"), 0)
-    attempt.width = max(best.width, 2) if best.width else _width_of(file, best.dialect)
+    names = _first_fields(file, best.dialect)
+    attempt.width = max(best.width, 2) if best.width else len(names)
+    attempt.selected = file.selection.of((*names, *[""] * attempt.width)[: attempt.width])
     read_exactly(connection, table, file, attempt, stop=False)
     return attempt
 
 
-def _width_of(file: TableFile, dialect: Dialect) -> int:
+def _first_fields(file: TableFile, dialect: Dialect) -> Sequence[str]:
     for record in records_of(file, dialect, 0):
         if record.fields:
-            return len(record.fields)
+            return record.fields
     raise DataError(f"{file.name}: no line can be read with {dialect}.")
 
 

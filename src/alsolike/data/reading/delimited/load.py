@@ -20,6 +20,7 @@ from alsolike.errors import DataError
 
 _SHOWN_NAMES = 6
 _SHOWN_LINES = 100
+_SAMPLE = 1000
 _DELIMITED = re.compile(r"[,;|\t]")
 
 
@@ -100,8 +101,8 @@ def _loaded(
     fixed: FixedDialect,
     wanted: Sequence[str | int],
 ) -> SourceTable:
-    sample = connection.execute(f"SELECT * FROM {table} ORDER BY rowid LIMIT 1000").fetchall()  # noqa: S608
-    rows = [tuple(text or "" for text in row) for row in sample]
+    read = (record.fields for record in records_of(file, attempt.dialect, attempt.width))
+    rows = [tuple(fields) for fields in islice(filter(None, read), _SAMPLE)]
     header, told = _header(file, attempt, rows, fixed, wanted)
     reason = attempt.dialect.reason
     if file.separator:
@@ -114,7 +115,7 @@ def _loaded(
         warnings.append(f"{file.name}: {told}. If {is_wrong}, pass {other}.")
     names = rows[0] if header and rows else tuple("" for _ in range(attempt.width))
     if header:
-        warnings += _names_again(connection, table, file, attempt, names)
+        warnings += _names_again(connection, table, file, attempt)
     warnings += _before(file, fixed, wanted, names, None if attempt.rejected else rows)
 
     def locate(wanted_rows: Sequence[int]) -> list[tuple[int, str]]:
@@ -137,6 +138,7 @@ def _loaded(
         encoding=file.encoding,
         skipped=file.skipped,
         comments=attempt.comments + file.leading_comments,
+        identity=attempt.selected.identity,
     )
 
 
@@ -145,13 +147,16 @@ def _names_again(
     table: str,
     file: TableFile,
     attempt: Attempt,
-    names: Sequence[str],
 ) -> list[str]:
     """Warn of later rows equal to the header."""
-    equal = " AND ".join(f"coalesce(c{place}, '') = ?" for place in range(len(names)))
+    columns = attempt.selected.identity or [f"c{place}" for place in range(attempt.width)]
+    header = connection.execute(
+        f"SELECT {', '.join(columns)} FROM {table} WHERE rowid = 0"  # noqa: S608 - own names
+    ).fetchall()
+    equal = " AND ".join(f"{column} IS NOT DISTINCT FROM ?" for column in columns)
     [(count, first)] = connection.execute(
         f"SELECT count(*), min(rowid) FROM {table} WHERE rowid > 0 AND {equal}",  # noqa: S608 - own names
-        list(names),
+        [cell for row in header for cell in row],
     ).fetchall()
     if not count:
         return []

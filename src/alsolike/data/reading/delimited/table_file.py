@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 
 from alsolike.data.reading.delimited.dialect import FixedDialect
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.files.text_files import QUOTES, Survey, TextFile
 from alsolike.errors import DataError
 
@@ -22,7 +23,8 @@ class TableFile(TextFile):
     The survey is of the lines from `first` on, counted from 1. Of those before it, `skipped` are
     no part of the table, `leading_comments` are comments and `leading_blanks` blank. Further lines
     that begin with `comment` are for `records` to leave out, since a quoted field may hold such a
-    line. `separator` is the first line of the file if it is Excel's ``sep=``.
+    line. `separator` is the first line of the file if it is Excel's ``sep=``. `selection` are the
+    columns to keep.
     """
 
     first: int = 1
@@ -31,6 +33,7 @@ class TableFile(TextFile):
     leading_comments: int = 0
     leading_blanks: int = 0
     separator: str = ""
+    selection: Selection = field(default_factory=Selection)
 
     def count(self, mark: str) -> int:
         """Count an ASCII character from the first line of the table on."""

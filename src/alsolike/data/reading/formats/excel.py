@@ -10,6 +10,7 @@ import duckdb
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.delimited.header import first_row
 from alsolike.data.reading.files.listing import INNER
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import frame_of
 from alsolike.data.reading.source_table import SourceTable
@@ -49,7 +50,7 @@ def load_sheet(
     columns = [
         [None if cell == "" else cell for cell in column] for column in zip(*body, strict=True)
     ]
-    loaded = load_frame(connection, table, frame_of("Excel", label, names, columns))
+    loaded = load_frame(connection, table, frame_of("Excel", label, names, columns), Selection())
 
     def locate(wanted_rows: Sequence[int]) -> list[tuple[int, str]]:
         return [(numbers[row], "") for row in wanted_rows]

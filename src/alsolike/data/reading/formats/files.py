@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -19,13 +19,15 @@ from alsolike.data.reading.files.listing import (
     listing_of,
     way_to_members,
 )
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.files.text_files import kind_of, open_text
 from alsolike.data.reading.files.unpacking import spool, unpack_member
 from alsolike.data.reading.formats.excel import load_sheet
+from alsolike.data.reading.formats.folder_keys import add_keys
 from alsolike.data.reading.formats.lakes import load_lake
 from alsolike.data.reading.formats.parquet import load_parquet
 from alsolike.data.reading.formats.sqlite import load_database
-from alsolike.data.reading.formats.union import IdText, add_keys, load_union
+from alsolike.data.reading.formats.union import IdText, load_union
 from alsolike.data.reading.json_lines import is_json, load_json_lines
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError, SettingError
@@ -44,7 +46,10 @@ _TYPED = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a source: its dialect, the columns in use, encoding and layout of texts."""
+    """What is asked of a source: its dialect, the columns in use, encoding and layout of texts.
+
+    `selection` are the columns to keep.
+    """
 
     fixed: FixedDialect
     ids: Sequence[str | int]
@@ -52,6 +57,7 @@ class Asked:
     reject: bool = False
     encoding: str | None = None
     layout: str | None = None
+    selection: Selection = field(default_factory=Selection)
 
     @property
     def wanted(self) -> list[str | int]:
@@ -86,9 +92,12 @@ def load_files(
             continue
         parts.append(part)
 
-    def load_part(into: str, part: Part) -> SourceTable:
-        path = spooled.get(part, part.path)
-        return _load_part(connection, scratch, into, part, path, asked)
+    def load_part(into: str, part: Part, whole: bool = False) -> SourceTable:
+        path, keys = spooled.get(part, part.path), [key for key, _ in part.keys]
+        selection = Selection() if whole else asked.selection.also(keys)
+        return _load_part(
+            connection, scratch, into, part, path, replace(asked, selection=selection)
+        )
 
     if len(parts) == 1:
         loaded = load_part(table, parts[0])
@@ -138,6 +147,7 @@ def _load_part(
         file.path, scratch, name=file.name, encoding=asked.encoding, prefix=asked.fixed.prefix
     )
     lines, fixed = table_file(text, asked.fixed)
+    lines.selection = asked.selection
     layout, head = asked.layout, lines.survey.head
     if layout == "lines":
         return load_lines(connection, table, lines, fixed, asked.wanted, reject=asked.reject)
@@ -193,12 +203,12 @@ def _load_typed(
     path, name, inner = file.path, file.name, file.inner
     match file.kind:
         case "parquet":
-            return load_parquet(connection, table, path, name)
+            return load_parquet(connection, table, path, name, asked.selection)
         case "excel":
             return load_sheet(connection, table, path, name, inner, asked.fixed, asked.wanted)
         case "sqlite":
-            return load_database(connection, table, path, name, inner, scratch)
-    return load_lake(connection, table, path, file.kind)
+            return load_database(connection, table, path, name, inner, scratch, asked.selection)
+    return load_lake(connection, table, path, file.kind, asked.selection)
 
 
 def _standard_input(scratch: Path) -> Path:

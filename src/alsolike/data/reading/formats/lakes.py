@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.formats.typed import load_frame
 from alsolike.data.reading.frames import columns_of
 from alsolike.data.reading.source_table import SourceTable
@@ -18,7 +19,11 @@ _NUMBER = re.compile(r"v?(\d+)")
 
 
 def load_lake(
-    connection: duckdb.DuckDBPyConnection, table: str, folder: Path, kind: str
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    folder: Path,
+    kind: str,
+    selection: Selection,
 ) -> SourceTable:
     """Load the newest version of a Delta or Iceberg table; deleted rows are left out.
 
@@ -44,7 +49,7 @@ def load_lake(
         raise DataError(f"{folder}: the {kind.capitalize()} table has no rows.")
     frame = columns_of(connection, read)
     frame.title, frame.library = str(folder), kind.capitalize()
-    return load_frame(connection, table, frame)
+    return load_frame(connection, table, frame, selection)
 
 
 def _delta(folder: Path) -> Any:

@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 
 from alsolike.data.reading.files.listing import pattern_of
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.formats.typed import described, typed
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
@@ -12,7 +13,11 @@ from alsolike.system_errors import raise_of_system
 
 
 def load_parquet(
-    connection: duckdb.DuckDBPyConnection, table: str, path: Path, name: str
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    path: Path,
+    name: str,
+    selection: Selection,
 ) -> SourceTable:
     """Load a Parquet file into the DuckDB table `table`; messages call it `name`."""
     pattern = pattern_of(path)
@@ -22,9 +27,10 @@ def load_parquet(
         )
         listed = ", ".join(f'"{column.replace(chr(34), chr(34) * 2)}"' for column in names)
         renamed = ", ".join(f"c{place}" for place in range(len(names)))
+        selected = selection.of(names, types)
         connection.execute(
-            f"CREATE TEMP TABLE {table} AS SELECT * FROM (SELECT {listed} FROM read_parquet(?, "  # noqa: S608
-            f"hive_partitioning=false)) AS source({renamed})",
+            f"CREATE TEMP TABLE {table} AS SELECT {', '.join(selected.sql)} FROM (SELECT {listed} "  # noqa: S608
+            f"FROM read_parquet(?, hive_partitioning=false)) AS source({renamed})",
             [pattern],
         )
         # DuckDB makes 32 bits of 16, which hides that digits are gone.
@@ -41,5 +47,6 @@ def load_parquet(
             "again."
         ) from error
     loaded = typed(connection, table, name, "Parquet", names, types)
+    loaded.identity = selected.identity
     loaded.narrow = {p: "float16" for p, column in enumerate(names) if column in halves}
     return loaded

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from alsolike.data.reading.files.listing import refuse_address
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.formats.typed import described, typed
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
@@ -34,7 +35,9 @@ class Query(NamedTuple):
     text: str
 
 
-def load_query(connection: duckdb.DuckDBPyConnection, table: str, query: str) -> SourceTable:
+def load_query(
+    connection: duckdb.DuckDBPyConnection, table: str, query: str, selection: Selection
+) -> SourceTable:
     """Load the result of `query` into the DuckDB table `table`.
 
     Raises DataError if it is not one SELECT, names an address, or fails; with DuckDB's line.
@@ -45,12 +48,14 @@ def load_query(connection: duckdb.DuckDBPyConnection, table: str, query: str) ->
     try:
         names, types = described(connection, statement, [])
         columns = ", ".join(f"c{place}" for place in range(len(names)))
+        selected = selection.of(names, types)
         # One thread: else the order of rows, and the last bits of sums, depend on their number.
         [[threads]] = connection.execute("SELECT current_setting('threads')").fetchall()
         connection.execute("SET threads = 1")
         try:
             connection.execute(
-                f"CREATE TEMP TABLE {table} AS SELECT * FROM ({statement}\n) AS found({columns})"  # noqa: S608
+                f"CREATE TEMP TABLE {table} AS SELECT {', '.join(selected.sql)} "  # noqa: S608
+                f"FROM ({statement}\n) AS found({columns})"
             )
         finally:
             connection.execute(f"SET threads = {threads}")
@@ -58,6 +63,7 @@ def load_query(connection: duckdb.DuckDBPyConnection, table: str, query: str) ->
         raise_of_system(error)
         raise _failed(error) from error
     loaded = typed(connection, table, NAME, "SQL", names, types)
+    loaded.identity = selected.identity
     if not loaded.rows:
         raise DataError(f"{NAME} gives no rows.")
     for of_json, become, instead in (

@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 
 from alsolike.data.reading.files.listing import INNER
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.formats.typed import typed
 from alsolike.data.reading.source_table import OddCell, SourceTable
 from alsolike.errors import DataError
@@ -36,6 +37,7 @@ def load_database(
     name: str,
     inner: str,
     scratch: Path,
+    selection: Selection,
 ) -> SourceTable:
     """Load a table or view of the database at `path`; without a name, the only one there is.
 
@@ -51,7 +53,7 @@ def load_database(
                     f"{_listed(path, known)}"
                 )
             label = name if inner else f"{name}{INNER}{chosen}"
-            return _loaded(connection, table, database, chosen, label)
+            return _loaded(connection, table, database, chosen, label, selection)
     except sqlite3.OperationalError as error:
         raise DataError(f"{name}: the database cannot be read ({error}).") from error
     except (sqlite3.Error, UnicodeDecodeError) as error:
@@ -94,6 +96,7 @@ def _loaded(
     database: sqlite3.Connection,
     chosen: str,
     label: str,
+    selection: Selection,
 ) -> SourceTable:
     quoted = _quoted(chosen)
     names = [
@@ -101,13 +104,17 @@ def _loaded(
         for column in database.execute(f"SELECT * FROM {quoted} LIMIT 0").description  # noqa: S608
     ]
     columns = [_column(database, quoted, name) for name in names]
-    defined = ", ".join(f"c{place} {column.kind}" for place, column in enumerate(columns))
-    connection.execute(f"CREATE TEMP TABLE {table} ({defined})")
+    types = [column.kind for column in columns]
+    kept = selection.of(names, types)
+    defined = [f"c{place} {types[place]}" for place in kept.places]
+    defined += [f"{name} UBIGINT" for name in kept.identity]
+    connection.execute(f"CREATE TEMP TABLE {table} ({', '.join(defined)})")
     selected = ", ".join(column.selected for column in columns)
     rows = database.execute(f"SELECT {selected} FROM {quoted}")  # noqa: S608 - quoted names
     while batch := rows.fetchmany(_BATCH):
-        _insert(connection, table, batch, columns)
-    loaded = typed(connection, table, label, "SQLite", names)
+        _insert(connection, table, batch, columns, kept.sql)
+    loaded = typed(connection, table, label, "SQLite", names, types)
+    loaded.identity = kept.identity
     loaded.odd = {
         place: cell
         for place, name in enumerate(names)
@@ -170,6 +177,7 @@ def _insert(
     table: str,
     rows: Sequence[tuple[Any, ...]],
     columns: Sequence[_Column],
+    kept: Sequence[str],
 ) -> None:
     batch: dict[str, Any] = {}
     types = {"BIGINT": np.int64, "DOUBLE": np.float64}
@@ -183,8 +191,10 @@ def _insert(
             full = [0 if cell is None else cell for cell in cells]
             batch[f"c{place}"] = np.ma.array(np.array(full, types[column.kind]), mask=empty)
     connection.register("batch", batch)
-    chosen = ", ".join(f"CAST(c{place} AS {one.kind})" for place, one in enumerate(columns))
-    connection.execute(f"INSERT INTO {table} SELECT {chosen} FROM batch")  # noqa: S608 - own names
+    texts = ", ".join(f"CAST(c{at} AS {one.kind}) AS c{at}" for at, one in enumerate(columns))
+    connection.execute(
+        f"INSERT INTO {table} SELECT {', '.join(kept)} FROM (SELECT {texts} FROM batch)"  # noqa: S608 - own names
+    )
     connection.unregister("batch")
 
 

@@ -4,17 +4,24 @@ from collections.abc import Sequence
 
 import duckdb
 
+from alsolike.data.reading.files.selection import Selection
 from alsolike.data.reading.frames import Frame
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError
 from alsolike.system_errors import raise_of_system
 
 
-def load_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: Frame) -> SourceTable:
+def load_frame(
+    connection: duckdb.DuckDBPyConnection, table: str, frame: Frame, selection: Selection
+) -> SourceTable:
     """Load a frame into the DuckDB table `table`."""
     try:
         connection.register("held", frame.held)
-        connection.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM held")  # noqa: S608 - own name
+        _, types = described(connection, "SELECT * FROM held", [])
+        selected = selection.of(frame.names, types)
+        connection.execute(
+            f"CREATE TEMP TABLE {table} AS SELECT {', '.join(selected.sql)} FROM held"  # noqa: S608 - own names
+        )
     except duckdb.Error as error:
         raise_of_system(error)
         reason = str(error).partition("\n")[0]
@@ -22,7 +29,8 @@ def load_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: Frame) 
             f"{frame.title} cannot be read ({reason}). Turn its columns into text or numbers."
         ) from error
     connection.unregister("held")
-    loaded = typed(connection, table, frame.title, frame.library, frame.names)
+    loaded = typed(connection, table, frame.title, frame.library, frame.names, types)
+    loaded.identity = selected.identity
     loaded.odd, loaded.narrow, loaded.firsts = frame.odd, frame.narrow, frame.firsts
     return loaded
 
@@ -33,11 +41,9 @@ def typed(
     title: str,
     kind: str,
     names: Sequence[str],
-    types: Sequence[str] | None = None,
+    types: Sequence[str],
 ) -> SourceTable:
     """Return the source of a DuckDB table whose rows are all data, located by their number."""
-    if types is None:
-        _, types = described(connection, f"SELECT * FROM {table}", [])  # noqa: S608 - own name
     # All of it, since one row fetched leaves the connection busy for the next frame.
     [[counted]] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608
 

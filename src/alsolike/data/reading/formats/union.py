@@ -1,6 +1,7 @@
 """Joins the parts of a source to one table: columns by name, rows in the order of the parts."""
 
 import bisect
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,10 +10,12 @@ from itertools import groupby
 import duckdb
 
 from alsolike.data.reading.files.listing import Part
+from alsolike.data.reading.formats.folder_keys import add_keys
 from alsolike.data.reading.source_table import OddCell, SourceTable
 from alsolike.errors import DataError
 
-LoadPart = Callable[[str, Part], SourceTable]
+# Loads a part into a table; the flag keeps all of its columns.
+LoadPart = Callable[[str, Part, bool], SourceTable]
 IdText = Callable[[duckdb.DuckDBPyConnection, SourceTable, int, str], str]
 # A column: its name, and its number among those of the name; without names, its place.
 _Column = tuple[str, int]
@@ -44,6 +47,10 @@ class _Union:
     rows: int = 0
 
 
+class _UnlikeError(Exception):
+    """Raised where parts do not have the same columns and types, so that hashes differ."""
+
+
 def load_union(
     connection: duckdb.DuckDBPyConnection,
     table: str,
@@ -58,51 +65,46 @@ def load_union(
     """Load `parts` into the DuckDB table `table`, with the keys of their folders as columns.
 
     `ids` and `scalars` are the columns in use. A part that lacks one of these is a DataError that
-    names both files; other columns may differ: their cells are empty where a part lacks them.
+    names both files; other columns may differ: their cells are empty where a part lacks them. If
+    columns or types differ, all columns are kept, since the hashes of rows do not compare.
     """
+    refs = [*ids, *scalars]
+    joined = functools.partial(
+        _joined, connection, table, name, parts, load_part, id_text, ids=ids, refs=refs
+    )
+    try:
+        return joined(whole=False)
+    except _UnlikeError:
+        connection.execute(f"DROP TABLE {table}_part")
+        return joined(whole=True)
+
+
+def _joined(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    name: str,
+    parts: Sequence[Part],
+    load_part: LoadPart,
+    id_text: IdText,
+    *,
+    ids: Sequence[str | int],
+    refs: Sequence[str | int],
+    whole: bool,
+) -> SourceTable:
     union: _Union | None = None
     for part in parts:
-        loaded = load_part(f"{table}_part", part)
+        loaded = load_part(f"{table}_part", part, whole)
         by_name = any(loaded.names)
         add_keys(connection, loaded, part)
         if union is None:
-            union = _begin(connection, table, loaded, by_name=by_name, refs=[*ids, *scalars])
-        _match(union, loaded, by_name=by_name, refs=[*ids, *scalars])
+            union = _begin(connection, table, loaded, by_name=by_name, refs=refs)
+        _match(union, loaded, by_name=by_name, refs=refs)
+        _compare(union, loaded)
         _append(connection, union, loaded, id_text, _ids_among(union, ids))
         connection.execute(f"DROP TABLE {loaded.table}")
     if union is None:
         raise DataError(f"{name}: no part to read.")
     return _as_source(union, name)
-
-
-def add_keys(connection: duckdb.DuckDBPyConnection, loaded: SourceTable, part: Part) -> None:
-    """Add the keys of the folders as text columns; those that are in the file must be equal."""
-    for key, value in part.keys:
-        if key in loaded.names:
-            _refuse_other_value(connection, loaded, key, value)
-            continue
-        place = len(loaded.names)
-        connection.execute(f"ALTER TABLE {loaded.table} ADD COLUMN c{place} VARCHAR")
-        connection.execute(f"UPDATE {loaded.table} SET c{place} = ?", [value])  # noqa: S608
-        loaded.names, loaded.types = (*loaded.names, key), (*loaded.types, "VARCHAR")
-
-
-def _refuse_other_value(
-    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, key: str, value: str | None
-) -> None:
-    place = loaded.names.index(key)
-    found = connection.execute(
-        f"SELECT rowid, CAST(c{place} AS VARCHAR) FROM {loaded.table} WHERE rowid >= "  # noqa: S608
-        f"{loaded.skip} AND c{place} IS DISTINCT FROM TRY_CAST(? AS {loaded.types[place]}) "
-        f"AND CAST(c{place} AS VARCHAR) IS DISTINCT FROM ? ORDER BY rowid LIMIT 1",
-        [value, value],
-    ).fetchone()
-    if found is not None:
-        ((line, _),) = loaded.locate([found[0]])
-        raise DataError(
-            f"{loaded.name}, {loaded.unit} {line}: column {key!r} is {found[1]!r}, but the name of "
-            f"its folder says {key}={value}. Rename one of them; or read the file by itself."
-        )
 
 
 def _begin(
@@ -114,8 +116,9 @@ def _begin(
     refs: Sequence[str | int],
 ) -> _Union:
     columns = _columns(first.names)
-    defined = ", ".join(f"c{place} {kind}" for place, kind in enumerate(first.types))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({defined})")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM {first.table} LIMIT 0"  # noqa: S608
+    )
     union = _Union(table, first, columns, list(first.types), by_name, {})
     for ref in refs:
         place = _place(first, ref)
@@ -187,6 +190,15 @@ def _lacking(loaded: SourceTable, column: str, owner: str) -> DataError:
     )
 
 
+def _compare(union: _Union, loaded: SourceTable) -> None:
+    """Raise _UnlikeError if hashes of the rows of a part do not compare with those before."""
+    first = union.first
+    if (first.identity or loaded.identity) and (
+        (loaded.names, loaded.types, loaded.identity) != (first.names, first.types, first.identity)
+    ):
+        raise _UnlikeError
+
+
 def _append(
     connection: duckdb.DuckDBPyConnection,
     union: _Union,
@@ -214,6 +226,8 @@ def _append(
             id_text(connection, loaded, place, ids[target])  # an error names the part
         selected.append(_converted(connection, union, loaded, target, place, id_text, ids))
         _note(union, loaded, target, place)
+    if loaded.identity:  # of the same columns and types: those that are kept, and the hashes
+        selected = ["*"]
     connection.execute(
         f"INSERT INTO {union.table} SELECT {', '.join(selected)} FROM {loaded.table} "  # noqa: S608 - own names
         f"WHERE rowid >= {loaded.skip}"
@@ -323,6 +337,7 @@ def _as_source(union: _Union, name: str) -> SourceTable:
         encoding=", ".join(dict.fromkeys(part.encoding for part in parts if part.encoding)),
         parts=tuple(part.name for part in parts),
         origin=origin,
+        identity=union.first.identity,
     )
 
 
