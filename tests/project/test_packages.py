@@ -24,6 +24,9 @@ LONG: dict[str, str] = {}
 SMALL = {
     "_version.py": "the version alone, for modules below the front door",
     "data/reading/formats/parquet.py": "each format has a module of its own",
+    "data/reading/formats/folder_keys.py": "columns of folders, for one file and for several parts",
+    "pipeline/recommendations.py": "one table in parts, for writing and for the forecast of memory",
+    "storage/table_parts.py": "one idea, beside storage/atomic.py, which is as long as may be",
     "engines/base.py": "a protocol that engines and models import",
     "engines/hardware.py": "below all other modules",
     "text.py": "below all other modules; it will take more",

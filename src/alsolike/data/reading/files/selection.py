@@ -47,7 +47,7 @@ class Selection:
         >>> chosen.places, chosen.identity, chosen.sql[:3]
         ((0, 2), ('h0', 'h1'), ('c0', 'c2', 'hash(c0, c1, c2) AS h0'))
         >>> chosen.sql[3]
-        "hash(concat(c0, c1, c2)) AS h1"
+        'hash(concat(c0, c1, c2)) AS h1'
         >>> Selection().of(["who", "what"])
         Selected(places=(0, 1), sql=('c0', 'c1'), identity=())
         """
