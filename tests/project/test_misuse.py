@@ -197,7 +197,6 @@ def test_what_only_als_can_do_is_said(take, model):
         ),
         (lambda: al.recommend(MODEL, exlude_seen=False), "Did you mean exclude_seen?"),
         (lambda: al.hold_out_by_time(LIKES, fractoin=0.1), "Did you mean fraction"),
-        (al.read, "read needs source. Example: likes, report = al.read("),
         (lambda: al.read("likes.csv", usr="u"), "read has no argument 'usr'. Did you mean user?"),
         (lambda: al.save(MODEL), "save needs path. Example: "),
         (lambda: al.gallery(MODEL), "gallery needs items. Example: "),

@@ -142,11 +142,6 @@ def source_or_query(source: Any, sql: str | None, items: Any, *, has_dialect: bo
     """Return what is read: the source, or the query in its place; SettingError for both."""
     refuse_to_read_twice(source, items)
     if sql is None:
-        if source is None:
-            raise TypeError(
-                'read needs source. Example: likes, report = al.read("likes.csv", user="user", '
-                'item="item")'
-            )
         return source
     if source is not None or has_dialect:
         raise SettingError("sql= is a source of its own: leave out the other, and its dialect.")

@@ -166,7 +166,7 @@ def test_folders_named_by_keys_are_columns(tmp_path):
         place.mkdir(parents=True)
         pq.write_table(pa.table({"user": [at], "item": ["x"]}), place / "part-0.parquet")
     found, report = read(tmp_path / "hive", **NAMES, timestamp="date", items=None)
-    assert triples(found) == [("0", "x", 1.0), ("1", "x", 1.0)]
+    assert triples(found) == [(0, "x", 1.0), (1, "x", 1.0)]
     assert report.last_time - report.first_time == 31 * 86_400
     one = str(tmp_path / "hive" / "date=2024-02*" / "*" / "*")
     assert list(read(one, user="country", item="item")[0].users) == ["a/b"]
