@@ -93,7 +93,8 @@ def test_a_family_without_sweeps_goes_all_the_way(tmp_path: Path, family: str, m
     assert "sweeps may do better" not in page
     assert "Popular items" in page
     chosen = outcome.chosen.to_settings()
-    assert all(f"<bdi>{name.replace('_', ' ')}</bdi>" in page for name in chosen)
+    given = [name for name, value in chosen.items() if value is not None]
+    assert all(f"<bdi>{name.replace('_', ' ')}</bdi>" in page for name in given)
 
 
 def test_the_same_job_leaves_the_same_bytes(tmp_path: Path) -> None:
