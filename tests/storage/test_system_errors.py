@@ -139,7 +139,7 @@ def test_a_fault_while_a_dialect_is_tried_is_not_taken_for_another_dialect(
 
         return real(Full(), *words, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("alsolike.data.reading.sources.load_delimited", failing)
+    monkeypatch.setattr("alsolike.data.reading.formats.files.load_delimited", failing)
     with pytest.raises(OutOfMemory, match="Failed to allocate"):
         read(likes, user="user", item="item")
     assert len(asked) == 1

@@ -64,7 +64,7 @@ def test_a_small_run_takes_what_was_forecast(tmp_path: Path) -> None:
 @NO_LEGEND
 def test_a_larger_run_takes_what_was_forecast(tmp_path: Path) -> None:
     """The arrays and tables of the data take more here than the code does."""
-    likes = synthetic(80_000, 6_000, 700_000, minimum=6)
+    likes = synthetic(36_000, 3_000, 300_000, minimum=6)
     users, items = (list(map(str, ids)) for ids in (likes.users, likes.items))
     rows, columns = likes.user_items.tocoo().coords
     with (tmp_path / "likes.csv").open("w", encoding="utf-8") as file:
