@@ -52,7 +52,7 @@ ONLY_PYTHON = {
     "category": "a column, within --only",
 }
 NO_MESSAGES = re.compile(
-    r"SELECT |FROM read_|CREATE |NAME=VALUE|<\w|^https?:|\bmode=ro|user=5|max-age"
+    r"SELECT |FROM read_|read_csv\(|CREATE |NAME=VALUE|<\w|^https?:|\bmode=ro|user=5|max-age"
 )
 
 
