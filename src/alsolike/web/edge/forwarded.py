@@ -6,7 +6,7 @@ from trusted addresses.
 """
 
 import ipaddress
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -40,7 +40,7 @@ class ForwardedMiddleware:
         self._app, self._base = app, base_path
         self._trusted: tuple[Network, ...] = tuple(map(ipaddress.ip_network, trusted))
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
         if scope["type"] == "http":
             base = self._base
@@ -51,7 +51,7 @@ class ForwardedMiddleware:
                 except Refusal as refusal:
                     scope.setdefault("state", {})["malformed"] = refusal
             set_base_path(base)
-        return self._app(scope, receive, send)
+        await self._app(scope, receive, send)
 
     def _take_over(self, scope: Scope) -> str:
         """Set client and scheme of a request, and return the base path."""
