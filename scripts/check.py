@@ -25,11 +25,13 @@ LINTS = {
 
 # Those that mostly wait for commands, services and signals: about half of the time of all.
 APART = (
+    "tests/benchmarks",
     "tests/cli/test_pipeline.py",
     "tests/cli/test_signals.py",
     "tests/data/reading/files/test_foreign_files.py",
     "tests/data/reading/test_guesses.py",
     "tests/export/test_export.py",
+    "tests/pipeline/test_precompile.py",
     "tests/project/test_docs.py",
     "tests/storage/test_system_errors.py",
     "tests/tuning/budget/test_memory_forecast.py",
