@@ -257,7 +257,7 @@ def test_a_misspelt_parameter_is_named(client):
         ("/api/v1/items/i3/similar", "K=5", "'k'"),
         ("/api/v1/items/i3/similar", "min-count=5", "'min_count'"),
         ("/api/v1/items/i3/similar", "k=5&denny=i4", "'deny'"),
-        ("/api/v1/users/u1/recommendations", "exclude_sen=false", "'exclude_seen'"),
+        ("/api/v1/users/u1/recommendations", "exclude_sen=false", "'exclude_seen' or 'exclude'"),
         ("/api/v1/items/i3/explanations", "othr=i4", "'other'"),
         ("/api/v1/similar", "itm=i4", "'item'"),
     ):
