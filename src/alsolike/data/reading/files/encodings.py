@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alsolike.data.reading.files.signatures import CONTROL
-from alsolike.data.reading.files.unpacking import new_file
+from alsolike.data.reading.files.unpacking import spooled
 from alsolike.errors import DataError, SettingError
-from alsolike.storage.cleanup import no_room
 from alsolike.usage_hints import did_you_mean
 
 UTF_8 = "utf-8"
@@ -153,22 +152,19 @@ def decoded(
 
     Raises DataError for bytes that are not of the encoding.
     """
-    with new_file(scratch) as out:
-        for text in _texts(blocks, name, codec, asked=asked, prefix=prefix):
-            try:
-                out.write(text.encode(UTF_8))
-            except UnicodeEncodeError as error:
-                raise DataError(
-                    f"{name}: half a surrogate pair, which no text contains. Read with "
-                    f"{prefix}encoding={codec!r}; pass another."
-                ) from error
-            except OSError as error:
-                raise no_room(scratch, error) from error
+    texts = _texts(blocks, name, codec, asked=asked, prefix=prefix)
+    return spooled(_encoded(texts, name, codec, prefix), scratch)
+
+
+def _encoded(texts: Iterable[str], name: str, codec: str, prefix: str) -> Iterator[bytes]:
+    for text in texts:
         try:
-            out.flush()
-        except OSError as error:
-            raise no_room(scratch, error) from error
-    return Path(out.name)
+            yield text.encode(UTF_8)
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{name}: half a surrogate pair, which no text contains. Read with "
+                f"{prefix}encoding={codec!r}; pass another."
+            ) from error
 
 
 def _texts(

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -56,17 +56,17 @@ def unpack(path: Path, name: str, packed: str, scratch: Path) -> Path:
 
     Raises DataError, OutOfMemory (its frames may need much) or WritingError (no space).
     """
-    return _spooled(_blocks(path, name, packed), scratch)
+    return spooled(_blocks(path, name, packed), scratch)
 
 
 def unpack_member(path: Path, member: str, scratch: Path) -> Path:
     """Unpack one file of a ZIP archive into `scratch`, with its checksum verified."""
-    return _spooled(_member_blocks(path, member), scratch)
+    return spooled(_member_blocks(path, member), scratch)
 
 
 def spool(stream: BinaryIO, scratch: Path) -> Path:
     """Copy a stream that can be read only once into `scratch`."""
-    return _spooled(iter(lambda: stream.read(_BLOCK), b""), scratch)
+    return spooled(iter(lambda: stream.read(_BLOCK), b""), scratch)
 
 
 def create_zstandard(raw: BinaryIO) -> BinaryIO:
@@ -84,7 +84,7 @@ def members_of(path: Path) -> dict[str, int]:
     return dict(sorted(sizes.items()))
 
 
-def new_file(scratch: Path) -> IO[bytes]:
+def _new_file(scratch: Path) -> IO[bytes]:
     """Open a new file in `scratch` for writing."""
     try:
         # Closed by the caller, and removed with the folder.
@@ -93,8 +93,9 @@ def new_file(scratch: Path) -> IO[bytes]:
         raise no_room(scratch, error) from error
 
 
-def _spooled(blocks: Iterator[bytes], scratch: Path) -> Path:
-    with new_file(scratch) as out:
+def spooled(blocks: Iterable[bytes], scratch: Path) -> Path:
+    """Write blocks to a new file in `scratch`; WritingError if there is no room."""
+    with _new_file(scratch) as out:
         for block in blocks:
             try:
                 out.write(block)
