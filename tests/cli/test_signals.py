@@ -75,19 +75,22 @@ for _ in range(2):
     start = time.perf_counter()
     assert ended(child) == 0, (folder / "said").read_text()
     times.append(time.perf_counter() - start)
+# The machine may be busier now than later: steps such that three of four runs do not get done.
+longest = min(times)
 chance = random.Random(seed)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     for _ in range(int(os.environ["EACH"])):
         shutil.rmtree(folder / "out", ignore_errors=True)
         child = begun()
         ready()
-        time.sleep(chance.uniform(0, min(times)))
+        time.sleep(chance.uniform(0, longest))
         os.killpg(child, number)
         if chance.random() < 0.3:
             time.sleep(chance.uniform(0, 0.01))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child, number)
         status = ended(child)
+        longest *= 0.94 if status == 0 else 1.02
         left = [one.name for one in (folder / "scratch").iterdir()]
         left += [one.name for one in (folder / "out").rglob(".*.part")]
         print(int(number), status, left, repr((folder / "said").read_text()), sep="\\t")

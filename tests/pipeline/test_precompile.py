@@ -84,6 +84,26 @@ def test_no_helper_outlives_a_process_that_a_signal_ends(tmp_path: Path) -> None
     process.terminate()
     process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM
+    # One that the process did not know of yet ends once it has loaded its modules.
+    until = time.monotonic() + 30
+    while any(map(is_running, helpers)) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not [one for one in helpers if is_running(one)]
+
+
+def test_a_helper_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-m", "alsolike", "compile"], env=environment)
+    until = time.monotonic() + 60
+    while not helpers_of(process.pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    helpers = helpers_of(process.pid)
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 30
+    while any(map(is_running, helpers)) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert helpers
     assert not [one for one in helpers if is_running(one)]
 
 

@@ -7,8 +7,10 @@ instead of compiling it, too (`alsolike.kernels.compiler.cache.expect`).
 
 import contextlib
 import gc
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -126,6 +128,8 @@ def _helping(shares: Iterable[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
         for helper in helpers:
             helper.kill()
             helper.wait()
+            if helper.stdin is not None:
+                helper.stdin.close()
 
     with undone_at_end(end):
         try:
@@ -139,7 +143,18 @@ def _helping(shares: Iterable[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
 def _helper(share: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "alsolike.pipeline.precompile", share]
     nowhere = subprocess.DEVNULL
-    return subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+    # The pipe closes with this process, even one that is ended before it knows of the helper.
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, which closes standard input."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _short_rows_and_lists() -> None:
@@ -241,6 +256,7 @@ OTHERS: dict[str, Callable[[], None]] = {"other-families": _other_families}
 _ALL = SHARES | MEASURES | OTHERS
 
 if __name__ == "__main__":
+    _end_with_parent()
     # Garbage collection takes a tenth of the time, and this process ends soon.
     gc.disable()
     _ALL[sys.argv[1]]()
