@@ -10,9 +10,10 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.models.arrays import BundleArrays
-from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
+from alsolike.models.base import FittedModel, Floats, Indices, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import HistoryModel, likes_of, ones_of
+from alsolike.models.protocols import Contributions
 from alsolike.models.settings import FamilyConfig, check_number
 
 

@@ -12,9 +12,10 @@ from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.arrays import BundleArrays
-from alsolike.models.base import Contributions, FittedModel, Floats, Indices, Rows
+from alsolike.models.base import FittedModel, Floats, Indices, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData, refuse_start
 from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.protocols import Contributions
 from alsolike.models.registry import config_of, family_of, pack_inside, unpack_inside
 from alsolike.models.settings import FamilyConfig
 from alsolike.progress import SILENT, Observer

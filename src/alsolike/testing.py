@@ -8,7 +8,7 @@ In the test file of a further model::
 
 where ``fit_my_model`` takes `Interactions` and returns a `Recommender`. Each check raises
 AssertionError with what was expected and what came. Optional abilities, such as scoring new people,
-are checked for models that have the protocol (`alsolike.models.base`).
+are checked for models that have the protocol (`alsolike.models.protocols`).
 """
 
 import tempfile
@@ -24,16 +24,9 @@ from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.models.als.model import ALSModel
-from alsolike.models.base import (
-    Explains,
-    FittedModel,
-    Floats,
-    FoldsIn,
-    FoldsInItems,
-    ItemScorer,
-    Recommender,
-)
+from alsolike.models.base import FittedModel, Floats
 from alsolike.models.bundle.io import load, save
+from alsolike.models.protocols import Explains, FoldsIn, FoldsInItems, ItemScorer, Recommender
 from alsolike.models.registry import family_of_model
 from alsolike.models.values import aged_by
 from alsolike.recommending.batch import top_items

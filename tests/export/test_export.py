@@ -26,12 +26,12 @@ from alsolike.errors import BundleError, SettingError, WritingError
 from alsolike.export.export import FORMATS, export
 from alsolike.export.filenames import id_of, place_of
 from alsolike.export.incremental_writer import LIST, FileCounts
-from alsolike.models.base import HasAffinities
 from alsolike.models.bundle import io as bundle
 from alsolike.models.bundle.configure import set_similarity
 from alsolike.models.bundle.manifest import MANIFEST
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
+from alsolike.models.protocols import HasAffinities
 from alsolike.models.registry import trained
 from alsolike.recommending.batch import recommend, similar
 from alsolike.testing import tiny_likes, tiny_model

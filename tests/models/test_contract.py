@@ -13,7 +13,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.model import ALSModel
 from alsolike.models.als.train import fit
-from alsolike.models.base import Contributions, FittedModel, Floats, Recommender
+from alsolike.models.base import FittedModel, Floats
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, RandomModel, fit_random
 from alsolike.models.blend.config import BlendConfig
@@ -29,6 +29,7 @@ from alsolike.models.linear.sparse import (
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.neighbours.model import ItemKNNModel
+from alsolike.models.protocols import Contributions, Recommender
 from alsolike.models.registry import family_named, family_of_model, trained
 from alsolike.testing import CONTRACT, tiny_likes, tiny_model
 

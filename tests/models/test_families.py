@@ -12,9 +12,10 @@ import alsolike as al
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError, SettingError, UnknownId
-from alsolike.models.base import Explains, FittedModel, FoldsIn, HasFactors, ItemScorer
+from alsolike.models.base import FittedModel
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
+from alsolike.models.protocols import Explains, FoldsIn, HasFactors, ItemScorer
 from alsolike.models.registry import trained
 from alsolike.recommending.batch import recommend, similar, top_items
 from alsolike.recommending.explain import contributions_of, explain, explain_rows

@@ -11,7 +11,7 @@ import pytest
 import alsolike as al
 import record_compatibility as outward
 from alsolike.errors import BundleError
-from alsolike.models.base import Explains, FoldsIn, FoldsInItems, HasFactors, ItemScorer
+from alsolike.models.protocols import Explains, FoldsIn, FoldsInItems, HasFactors, ItemScorer
 from alsolike.models.registry import FAMILIES, names
 from alsolike.pipeline.run import run_job
 from alsolike.recommending.model_diff import diff

@@ -296,9 +296,9 @@ def fit(
     from alsolike.data.merge import joined
     from alsolike.engines.local import LocalEngine
     from alsolike.errors import SettingError
-    from alsolike.models.base import HasLoss
     from alsolike.models.bundle import io as bundle
     from alsolike.models.fit import fit as train
+    from alsolike.models.protocols import HasLoss
     from alsolike.models.registry import family_of
     from alsolike.pipeline.precompile import ahead
 

@@ -209,7 +209,7 @@ def similar_users(
 ) -> None:
     """List the users most similar to USERS, given by id; for models with factors."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.models.base import factor_model_of
+    from alsolike.models.protocols import factor_model_of
     from alsolike.recommending.similarity import similar_users as find
 
     typed = some_or_all(users, every=every, what="user")

@@ -6,7 +6,7 @@ import hashlib
 import html
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.features.features import Features
 from alsolike.data.non_tabular import described
 from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Id, Vocabulary, check_ids, refuse_blank_ids
@@ -38,7 +39,9 @@ class Interactions:
     timestamps : float64, (n_interactions,), or None
         Seconds since 1970 of each stored value, in the order of ``user_items.data``.
     catalogue : Catalogue or None
-        What else is known of the items.
+        What to show of the items.
+    item_features, user_features : Features or None
+        What models can learn from besides: a row for each item or user.
 
     Raises
     ------
@@ -60,6 +63,8 @@ class Interactions:
     items: Vocabulary
     timestamps: npt.NDArray[np.float64] | None = None
     catalogue: Catalogue | None = None
+    item_features: Features | None = None
+    user_features: Features | None = None
 
     def __post_init__(self) -> None:
         matrix, shape = self.user_items, (len(self.users), len(self.items))
@@ -84,6 +89,11 @@ class Interactions:
             raise DataError(
                 f"The catalogue has {self.catalogue.n_items:,} rows for {len(self.items):,} items."
             )
+        for ids, features in ((self.items, self.item_features), (self.users, self.user_features)):
+            if features is not None and features.n_rows != len(ids):
+                raise DataError(
+                    f"The features have {features.n_rows:,} rows for {len(ids):,} {ids.kind}s."
+                )
 
     def _refuse_odd_values(self) -> None:
         matrix = self.user_items
@@ -196,7 +206,7 @@ class Interactions:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, pairs, values and times: equal for equal interactions."""
+        """SHA-256 over ids, pairs, values, times and features: equal for equal interactions."""
         digest = hashlib.sha256()
         for part in (
             self.users.ids.offsets,
@@ -210,6 +220,9 @@ class Interactions:
         ):
             digest.update(str(part.size).encode())
             digest.update(np.ascontiguousarray(part).tobytes())
+        for label, features in (("items", self.item_features), ("users", self.user_features)):
+            if features is not None:
+                digest.update(f"{label} {features.fingerprint}".encode())
         return digest.hexdigest()
 
     def keep(self, mask: Mask) -> "Interactions":
@@ -222,7 +235,7 @@ class Interactions:
         """
         kept = canonical(masked(self.user_items, mask))
         times = None if self.timestamps is None else self.timestamps[mask]
-        return Interactions(kept, self.users, self.items, times, self.catalogue)
+        return replace(self, user_items=kept, timestamps=times)
 
     def subset(
         self, user_indices: npt.NDArray[np.int64], item_indices: npt.NDArray[np.int64]
@@ -235,13 +248,15 @@ class Interactions:
         matrix = self.user_items
         mask = np.repeat(keep_user, self.user_counts) & keep_item[matrix.indices]
         kept = self.keep(mask)
-        catalogue = self.catalogue
+        catalogue, of_items, of_users = self.catalogue, self.item_features, self.user_features
         return Interactions(
             canonical(kept.user_items[user_indices][:, item_indices]),
             self.users.subset(user_indices),
             self.items.subset(item_indices),
             kept.timestamps,
             None if catalogue is None else catalogue.subset(item_indices),
+            None if of_items is None else of_items.take(item_indices),
+            None if of_users is None else of_users.take(user_indices),
         )
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.features.features import Features, FeatureTable
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import StringArray
 from alsolike.data.validation import expect_interactions
@@ -50,6 +51,12 @@ def joined(
     return Interactions(
         total, users, items, _latest(before, newer, total, users, items),
         _catalogue(before, newer, items),
+        joined_features(
+            before.items, before.item_features, newer.items, newer.item_features, items
+        ),
+        joined_features(
+            before.users, before.user_features, newer.users, newer.user_features, users
+        ),
     )  # fmt: skip
 
 
@@ -124,7 +131,39 @@ def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
     return Interactions(
         total, before.users, items, _latest(kept, likers, total, before.users, items),
         _catalogue(before, likers, items),
+        joined_features(
+            before.items, before.item_features, likers.items, likers.item_features, items
+        ),
+        before.user_features,
     )  # fmt: skip
+
+
+def joined_features(
+    own: Vocabulary,
+    before: Features | None,
+    others: Vocabulary,
+    newer: Features | None,
+    ids: Vocabulary,
+) -> Features | None:
+    """Return the features of `ids`: those of `newer` where it has some, else those of `before`.
+
+    Raises
+    ------
+    DataError
+        Both have features, and not the same ones.
+    """
+    if before is None or newer is None:
+        known, features = (own, before) if before is not None else (others, newer)
+        return None if features is None else FeatureTable(known, features).of(ids)
+    if not before.same_columns(newer):
+        raise DataError(
+            f"The {ids.kind}s of both tables have features, but not the same: {before!r} and "
+            f"{newer!r}. Read both with the same features, or one of them without."
+        )
+    both = Features(sp.vstack([before.matrix, newer.matrix], format="csr"), before.blocks)
+    places, later = own.places_of(ids), others.places_of(ids)
+    is_newer = (later >= 0) & newer.has[np.maximum(later, 0)]
+    return both.take(np.where(is_newer, before.n_rows + later, places))
 
 
 def to_table(likes: Interactions) -> Table:

@@ -17,9 +17,10 @@ from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.slices.slices import Slices, slices_of
 from alsolike.evaluation.statistics.intervals import Estimate, paired_difference
 from alsolike.evaluation.statistics.verdict import ModelVerdict
-from alsolike.models.base import FittedModel, HasFactors
+from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
+from alsolike.models.protocols import HasFactors
 from alsolike.models.settings import Config
 from alsolike.tables import Table, wrapped
 

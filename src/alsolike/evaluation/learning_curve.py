@@ -14,9 +14,10 @@ from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.objectives.base import DEGENERATE, HeldOut, Objective
 from alsolike.evaluation.objectives.kinds import checked_objectives, chosen_objective
-from alsolike.models.base import FittedModel, FoldsIn, HasFactors, Recommender, able
+from alsolike.models.base import FittedModel
 from alsolike.models.family import TrainingData
 from alsolike.models.fit import iterate
+from alsolike.models.protocols import FoldsIn, HasFactors, Recommender, able
 from alsolike.models.registry import family_of
 from alsolike.models.settings import seed_of
 from alsolike.progress import SILENT, Observer

@@ -42,8 +42,9 @@ from alsolike.export.formats import (
 )
 from alsolike.export.incremental_writer import FileCounts, Make, mirrored
 from alsolike.export.site import Site
-from alsolike.models.base import FittedModel, HasAffinities, able
+from alsolike.models.base import FittedModel
 from alsolike.models.bundle.manifest import models_of_run
+from alsolike.models.protocols import HasAffinities, able
 from alsolike.models.similarity.config import Affinity, check_bias
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import note_on_counts, with_similarity

@@ -25,9 +25,10 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError
 from alsolike.export.incremental_writer import FileCounts, mirrored
-from alsolike.models.base import FittedModel, Floats, HasFactors, HoldsFactors, factor_model_of
+from alsolike.models.base import FittedModel, Floats
 from alsolike.models.bundle import io as bundle
 from alsolike.models.bundle.manifest import models_of_run
+from alsolike.models.protocols import HasFactors, HoldsFactors, factor_model_of
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import described
 from alsolike.recommending.shared import directed_rows

@@ -35,7 +35,7 @@ class BundleArrays:
     """The tensors of one file; each is taken once, and checked then."""
 
     def __init__(self, file: str, parts: Mapping[str, Tensors]) -> None:
-        self._file = file
+        self.file = file
         self._left = dict(parts[file])
         self._prefix = ""
 
@@ -154,4 +154,4 @@ class BundleArrays:
         return self._fault(f"tensor {self._prefix + name!r}: {finding}")
 
     def _fault(self, finding: str) -> BundleFault:
-        return BundleFault(self._file, finding)
+        return BundleFault(self.file, finding)

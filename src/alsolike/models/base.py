@@ -1,29 +1,22 @@
-"""Protocols of fitted models, and the base class of ours.
-
-Callers ask for the protocol that they need, with `able`, and never for the family of a model.
-"""
+"""The base class of our fitted models."""
 
 import functools
 import html
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
-from alsolike.data.validation import expect_interactions, said
+from alsolike.data.validation import expect_interactions
 from alsolike.data.vocabulary import Id, Vocabulary
-from alsolike.engines.base import Engine
-from alsolike.errors import DataError, SettingError, Unable, UnknownId
-from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
-from alsolike.models.similarity.evidence import ItemEvidence
-from alsolike.models.similarity.terms import AffinityTerms
+from alsolike.errors import DataError, UnknownId
+from alsolike.models.similarity.config import SimilarityScale
 from alsolike.usage_hints import ASKS, did_you_mean_id, suggestion
 
 Floats = npt.NDArray[np.float32]
@@ -31,191 +24,6 @@ Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.integer[Any]] | slice
 Basis = Literal["model", "popularity"]
-
-
-class Recommender(Protocol):
-    """Scores items for its training users: all that evaluation needs."""
-
-    @property
-    def users(self) -> Vocabulary:
-        """The users that it knows."""
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-
-    @property
-    def name(self) -> str:
-        """One word for leaderboards: ``"als"``, ``"popularity"``."""
-
-    def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
-        """Return a block of scores, (n_chosen_users, n_chosen_items); higher is better."""
-
-
-@runtime_checkable
-class HasFactors(Recommender, Protocol):
-    """Scores by dot products of factors, ranked by a pruned exact scan; see `FactorModel`."""
-
-    @property
-    def factors(self) -> int:
-        """Columns of both factor matrices."""
-
-    @property
-    def item_counts(self) -> npt.NDArray[np.int64]:
-        """Likes of each item in the training data, (n_items,)."""
-
-    @property
-    def item_norms(self) -> Floats:
-        """Euclidean length of each item's factors, (n_items,)."""
-
-    @property
-    def user_factors(self) -> Floats:
-        """(n_users, factors)."""
-
-    @property
-    def item_factors(self) -> Floats:
-        """(n_items, factors)."""
-
-
-@runtime_checkable
-class HoldsFactors(Protocol):
-    """Is made of models of which one has factors, to compare users and to draw a map by."""
-
-    @property
-    def factor_model(self) -> HasFactors:
-        """The first of them that has factors."""
-
-
-@runtime_checkable
-class HasItemWeights(Recommender, Protocol):
-    """Scores by sums of rows of sparse weights, one for each like, ranked by a sparse scan.
-
-    The scores are float32 of sums in float64, item after item that the user likes.
-    """
-
-    @property
-    def item_weights(self) -> sp.csr_array:
-        """Float64, (n_items, n_items): what a like of item i adds to the score of item j."""
-
-    def user_pulls(self, user_indices: Rows) -> sp.csr_array:
-        """Return what a user's likes count, float64, (n_chosen_users, n_items), items ascending."""
-
-
-@runtime_checkable
-class ItemScorer(Protocol):
-    """Scores similar items."""
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items that it knows."""
-
-    @property
-    def name(self) -> str:
-        """One word for leaderboards."""
-
-    def item_scores(self, item_indices: Rows, other_indices: slice) -> Floats:
-        """Return a block of scores, float32, (n_chosen_items, n_chosen_others); higher is better.
-
-        Items with -inf are not listed. An item's score with itself is ignored.
-        """
-
-
-@runtime_checkable
-class HasAffinities(ItemScorer, Protocol):
-    """Compares items by affinities, with a dial from specific to popular items.
-
-    See `alsolike.models.similarity.comparing.ComparesByAffinity`.
-    """
-
-    @property
-    def affinities(self) -> tuple[Affinity, ...]:
-        """The affinities that the model has, the default first."""
-
-    @property
-    def similarity_config(self) -> SimilarityConfig:
-        """The affinity and the dial."""
-
-    def with_similarity(self, config: SimilarityConfig) -> Self:
-        """Return the same model that compares items by another configuration."""
-
-    def affinity_terms(self, config: SimilarityConfig | None = None) -> AffinityTerms:
-        """Return the terms of the scores of items, by a configuration (None: the model's own)."""
-
-    def evidence_to_store(self) -> ItemEvidence | None:
-        """Return what a bundle without history keeps, if anything."""
-
-
-def compares_items(model: Any) -> bool:
-    """Tell whether a model has similar items, by cosine or its own scores."""
-    return isinstance(model, (HasFactors, ItemScorer))
-
-
-@runtime_checkable
-class FoldsIn(Protocol):
-    """Scores items for new users, by their likes."""
-
-    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
-        """Return a block of scores, float32, (n, n_chosen_items).
-
-        `likes` are a csr_array of float32, (n, n_items): a row of values for each user.
-        """
-
-    def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
-        """Replace the history, by interactions over the same users and items."""
-
-
-@runtime_checkable
-class FoldsInFactors(HasFactors, Protocol):
-    """Solves for the factors of new users."""
-
-    def folded_in(self, likes: sp.csr_array) -> Floats:
-        """Return float32, (n, factors), for rows of `likes` as in `FoldsIn`."""
-
-
-@runtime_checkable
-class FoldsInItems(Protocol):
-    """Adds new items, by their likes."""
-
-    def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
-        """Add the items of `likers`, who are users of the model; update known items."""
-
-
-@dataclass(frozen=True, eq=False)
-class Contributions:
-    """Contributions of likes to scores: the pull of a like times its similarity to the item.
-
-    Parameters
-    ----------
-    pulls : float64, (n_likes,)
-    similarities : float64, (n_items, n_likes)
-    members : mapping of str to float64, (n_items, n_likes)
-        Of a model made of models, what each adds by its name; they add up to `parts`.
-    """
-
-    pulls: Doubles
-    similarities: Doubles
-    members: Mapping[str, Doubles] = field(default_factory=dict)
-
-    @property
-    def parts(self) -> Doubles:
-        """Contributions, (n_items, n_likes); a score is the sum of its row."""
-        return self.pulls * self.similarities
-
-
-@runtime_checkable
-class Explains(Protocol):
-    """Splits scores into contributions of likes."""
-
-    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
-        """Split the scores of items (rows) into contributions of likes (rows and values)."""
-
-
-@runtime_checkable
-class HasLoss(Protocol):
-    """Calculates the loss that its training minimizes."""
-
-    def loss(self, *, engine: Engine | None = None) -> float:
-        """Return the loss on the training data."""
 
 
 class FittedModel(ABC):
@@ -232,6 +40,8 @@ class FittedModel(ABC):
         Sweeps of its training; 0 if it has none.
     catalogue : Catalogue or None
         Names, images and links of the items.
+    item_features, user_features : Features or None
+        What is known of items and users besides, a row for each.
     history : Interactions or None
         The training data; None if the model was saved without.
     name : str
@@ -255,6 +65,8 @@ class FittedModel(ABC):
     items: Vocabulary
     item_counts: npt.NDArray[np.int64]
     catalogue: Catalogue | None
+    item_features: Features | None = None
+    user_features: Features | None = None
     history: Interactions | None
 
     if TYPE_CHECKING:  # fields of some classes, class variables of others
@@ -340,16 +152,6 @@ class FittedModel(ABC):
         return f"<p>{html.escape(repr(self))}</p>"
 
 
-def expect_model(model: Any, purpose: str) -> None:
-    """Raise SettingError if `model` lacks users, items or scores."""
-    is_model = callable(getattr(model, "scores", None)) and not isinstance(model, type)
-    if not is_model or not (hasattr(model, "users") and hasattr(model, "items")):
-        raise SettingError(
-            f"A model is needed to {purpose}, as alsolike.fit or alsolike.load returns it, not "
-            f"{said(model)}."
-        )
-
-
 def expect_same_ids(known: FittedModel, given: Interactions) -> None:
     """Raise DataError if interactions have other users or items than a model."""
     expect_interactions(given)
@@ -362,39 +164,3 @@ def expect_same_ids(known: FittedModel, given: Interactions) -> None:
                 f"Interactions with the model's {len(own):,} {kind} expected; these have "
                 f"{len(other):,}, or different ones. Align them first: alsolike.data.merge.aligned."
             )
-
-
-def able(model: Any, protocol: Any, purpose: str) -> Any:
-    """Return `model`; raise Unable if it lacks a protocol.
-
-    Examples
-    --------
-    >>> from alsolike.testing import tiny_likes
-    >>> from alsolike.models.baselines.popularity import fit_popularity
-    >>> able(fit_popularity(tiny_likes()), HasFactors, "compare users")
-    Traceback (most recent call last):
-    alsolike.errors.Unable: A model with factors is needed to compare users; 'popularity' has none.
-    """
-    if not isinstance(model, protocol):
-        expect_model(model, purpose)
-        what, lack = _ABLE[protocol]
-        raise Unable(f"A model {what} is needed to {purpose}; {model.name!r} {lack}.")
-    return model
-
-
-def factor_model_of(model: Any, purpose: str) -> HasFactors:
-    """Return the model, or that within it which has factors; raise Unable if there is none."""
-    inside = isinstance(model, HoldsFactors)
-    return model.factor_model if inside else able(model, HasFactors, purpose)  # type: ignore[no-any-return]
-
-
-_ABLE: dict[type, tuple[str, str]] = {
-    HasFactors: ("with factors", "has none"),
-    ItemScorer: ("that compares items", "only scores items for users"),
-    HasAffinities: ("with a dial from specific to popular items", "has none"),
-    FoldsIn: ("that folds in users", "only knows its training users"),
-    FoldsInFactors: ("that solves for factors", "has no factors to solve for"),
-    FoldsInItems: ("that folds in items", "only knows its training items"),
-    Explains: ("that scores by single likes", "does not"),
-    HasLoss: ("with a loss", "has none"),
-}

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
@@ -32,7 +33,8 @@ class FactorModel(ComparesByAffinity, FittedModel):
 
     Parameters
     ----------
-    users, items, item_counts, settings, sweeps, catalogue, history, name
+    users, items, item_counts, settings, sweeps, catalogue, history, name, item_features,
+    user_features
         As of every `FittedModel`.
     user_factors : float32, (n_users, factors), C order
     item_factors : float32, (n_items, factors), C order
@@ -53,6 +55,8 @@ class FactorModel(ComparesByAffinity, FittedModel):
     name: str = "factors"
     similarity_config: SimilarityConfig = field(default=USUAL_SIMILARITY, kw_only=True)
     stored_evidence: ItemEvidence | None = field(default=None, kw_only=True)
+    item_features: Features | None = field(default=None, kw_only=True)
+    user_features: Features | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for factors, ids in ((self.user_factors, self.users), (self.item_factors, self.items)):

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.arrays import BundleArrays
-from alsolike.models.base import FittedModel, expect_model
+from alsolike.models.base import FittedModel
 from alsolike.models.memo import Memo
+from alsolike.models.protocols import expect_model
 from alsolike.models.similarity.config import USUAL_SIMILARITY, SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.progress import SILENT, Observer
@@ -51,7 +53,8 @@ class Known:
 
     Parameters
     ----------
-    users, items, item_counts, settings, sweeps, name, catalogue, history
+    users, items, item_counts, settings, sweeps, name, catalogue, history, item_features,
+    user_features
         As of every `FittedModel`.
     similarity_config, stored_evidence
         As of `FactorModel` and `HistoryModel`.
@@ -70,6 +73,8 @@ class Known:
     history: Interactions | None = None
     similarity_config: SimilarityConfig = USUAL_SIMILARITY
     stored_evidence: ItemEvidence | None = None
+    item_features: Features | None = None
+    user_features: Features | None = None
 
     def of_history(self, config: type[Any]) -> dict[str, Any]:
         """Return the arguments that every `HistoryModel` takes."""
@@ -83,7 +88,7 @@ class Known:
     def _of_all(self) -> dict[str, Any]:
         names = (
             "users", "items", "item_counts", "catalogue", "history", "similarity_config",
-            "stored_evidence",
+            "stored_evidence", "item_features", "user_features",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions, masked
 from alsolike.data.merge import with_items_of
 from alsolike.data.vocabulary import Vocabulary
@@ -28,7 +29,7 @@ class HistoryModel(FittedModel):
 
     Parameters
     ----------
-    users, items, item_counts, catalogue
+    users, items, item_counts, catalogue, item_features, user_features
         As of every `FittedModel`.
     history : Interactions or None
         The likes of known users.
@@ -48,6 +49,8 @@ class HistoryModel(FittedModel):
     config: Any
     similarity_config: SimilarityConfig = USUAL_SIMILARITY
     stored_evidence: ItemEvidence | None = None
+    item_features: Features | None = None
+    user_features: Features | None = None
     sweeps: ClassVar[int] = 0
 
     @classmethod
@@ -58,6 +61,8 @@ class HistoryModel(FittedModel):
             items=train.items,
             item_counts=train.like_counts,
             catalogue=train.catalogue,
+            item_features=train.item_features,
+            user_features=train.user_features,
             history=train,
             config=config,
             **arrays,

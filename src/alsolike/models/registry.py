@@ -12,13 +12,14 @@ from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.models.als.family import ALSFamily, FactorsFamily
 from alsolike.models.arrays import BundleArrays
-from alsolike.models.base import FittedModel, expect_model
+from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import PopularityFamily
 from alsolike.models.baselines.random import RandomFamily
 from alsolike.models.family import Family, Known
 from alsolike.models.linear.ease import EASEFamily
 from alsolike.models.linear.sparse import SparseLinearFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
+from alsolike.models.protocols import expect_model
 from alsolike.models.settings import FamilyConfig
 from alsolike.models.similarity.config import USUAL_SIMILARITY
 from alsolike.usage_hints import did_you_mean

@@ -12,8 +12,9 @@ from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
 from alsolike.evaluation.folds import FoldsEvaluation
 from alsolike.evaluation.holdout_report import HoldoutReport
-from alsolike.models.base import FittedModel, HasAffinities, HasFactors, compares_items
+from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import PopularityModel
+from alsolike.models.protocols import HasAffinities, HasFactors, compares_items
 from alsolike.pipeline import remarks
 from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
 from alsolike.recommending.batch import recommend

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from alsolike.evaluation.holdout_report import HoldoutReport
 from alsolike.evaluation.metrics.result import describe_degenerate
-from alsolike.models.base import FoldsIn, HasFactors, compares_items
+from alsolike.models.protocols import FoldsIn, HasFactors, compares_items
 from alsolike.tables import wrapped
 from alsolike.text import counted
 from alsolike.tuning.leaderboard.leaderboard import LeaderboardRow, SearchResult

@@ -19,9 +19,10 @@ from alsolike.evaluation.folds import FoldsEvaluation, evaluate_folds
 from alsolike.evaluation.holdout_report import HoldoutReport, holdout_report
 from alsolike.evaluation.item_to_item.agreement import Features
 from alsolike.evaluation.item_to_item.unseen_users import folds_of, unseen_users
-from alsolike.models.base import FittedModel, compares_items
+from alsolike.models.base import FittedModel
 from alsolike.models.family import TrainingData
 from alsolike.models.fit import fit
+from alsolike.models.protocols import compares_items
 from alsolike.models.registry import family_of
 from alsolike.pipeline.job import Job, ResolvedJob, resolve
 from alsolike.pipeline.outcome import LIST_LENGTH, Outcome

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from alsolike.models.base import HasAffinities, HasFactors, able
+from alsolike.models.protocols import HasAffinities, HasFactors, able
 from alsolike.models.similarity.co_counts import KeptCounts
 from alsolike.models.similarity.config import FEW_LIKES, Affinity, SimilarityConfig
 from alsolike.models.similarity.evidence import KEPT

@@ -7,7 +7,8 @@ import numpy as np
 
 from alsolike.data.vocabulary import Id
 from alsolike.errors import SettingError
-from alsolike.models.base import FittedModel, HasAffinities, able
+from alsolike.models.base import FittedModel
+from alsolike.models.protocols import HasAffinities, able
 from alsolike.models.similarity.config import Affinity
 from alsolike.recommending.affinities import affinity_terms_of, similarity_with
 from alsolike.recommending.ranking.nearest import Neighbours, expect_item_scorer

@@ -14,14 +14,8 @@ import scipy.sparse as sp
 from alsolike.data.vocabulary import Id
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.models.base import (
-    FittedModel,
-    Floats,
-    HasFactors,
-    HasItemWeights,
-    Recommender,
-    expect_model,
-)
+from alsolike.models.base import FittedModel, Floats
+from alsolike.models.protocols import HasFactors, HasItemWeights, Recommender, expect_model
 from alsolike.models.similarity.config import Affinity
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import similarity_with

@@ -9,7 +9,8 @@ import scipy.sparse as sp
 
 from alsolike.data.vocabulary import Id
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import FittedModel, HasAffinities, Recommender, expect_model
+from alsolike.models.base import FittedModel
+from alsolike.models.protocols import HasAffinities, Recommender, expect_model
 from alsolike.models.similarity.co_counts import CoCounts
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.recommending.affinities import affinity_terms_of

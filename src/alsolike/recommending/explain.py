@@ -7,13 +7,10 @@ from typing import Any
 import numpy as np
 
 from alsolike.data.vocabulary import Id
-from alsolike.models.base import (
-    Basis,
+from alsolike.models.base import Basis, Doubles, FittedModel, Floats
+from alsolike.models.protocols import (
     Contributions,
-    Doubles,
     Explains,
-    FittedModel,
-    Floats,
     FoldsIn,
     FoldsInFactors,
     HasFactors,

@@ -10,7 +10,8 @@ from alsolike.data.validation import expect_interactions
 from alsolike.data.vocabulary import Id
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.models.base import FittedModel, FoldsIn, able
+from alsolike.models.base import FittedModel
+from alsolike.models.protocols import FoldsIn, able
 from alsolike.progress import Observer
 from alsolike.recommending.rules.rules import Rules, allowed_of
 from alsolike.recommending.shared import checked_k, lists_table

@@ -6,7 +6,8 @@ import numpy as np
 
 from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.errors import SettingError, UnknownId
-from alsolike.models.base import FittedModel, Floats, HasFactors, Recommender, expect_model
+from alsolike.models.base import FittedModel, Floats
+from alsolike.models.protocols import HasFactors, Recommender, expect_model
 from alsolike.recommending.ranking.narrowing import dots
 from alsolike.recommending.ranking.score_blocks import (
     block_of,

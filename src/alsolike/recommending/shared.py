@@ -11,14 +11,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole, said
 from alsolike.data.vocabulary import Id, Vocabulary, plain_text
 from alsolike.errors import DataError, FitError, SettingError
-from alsolike.models.base import (
-    FittedModel,
-    Floats,
-    HasAffinities,
-    HasFactors,
-    ItemScorer,
-    Recommender,
-)
+from alsolike.models.base import FittedModel, Floats
+from alsolike.models.protocols import HasAffinities, HasFactors, ItemScorer, Recommender
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.tables import Table
 

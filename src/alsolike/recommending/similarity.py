@@ -10,13 +10,12 @@ import numpy.typing as npt
 from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.models.base import (
-    Floats,
+from alsolike.models.base import Floats, Rows
+from alsolike.models.protocols import (
     HasAffinities,
     HasFactors,
     HoldsFactors,
     ItemScorer,
-    Rows,
     able,
     factor_model_of,
 )

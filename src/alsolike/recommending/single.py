@@ -15,14 +15,8 @@ import numpy.typing as npt
 from alsolike.data.vocabulary import Id
 from alsolike.errors import SettingError
 from alsolike.models.als.normal_equations import checked_values
-from alsolike.models.base import (
-    FittedModel,
-    Floats,
-    FoldsIn,
-    FoldsInFactors,
-    able,
-    expect_model,
-)
+from alsolike.models.base import FittedModel, Floats
+from alsolike.models.protocols import FoldsIn, FoldsInFactors, able, expect_model
 from alsolike.models.similarity.config import Affinity
 from alsolike.models.values import aged_by
 from alsolike.recommending.affinities import similarity_with

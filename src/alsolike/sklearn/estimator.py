@@ -17,8 +17,9 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.metrics.evaluate import ACCURACY, METRICS, evaluate
-from alsolike.models.base import FittedModel, Floats, FoldsIn, Rows, able
+from alsolike.models.base import FittedModel, Floats, Rows
 from alsolike.models.fit import fit
+from alsolike.models.protocols import FoldsIn, able
 from alsolike.models.settings import is_finite
 from alsolike.models.similarity.config import Affinity
 from alsolike.recommending.batch import recommend, similar

@@ -13,7 +13,8 @@ from markupsafe import Markup
 
 from alsolike.data.vocabulary import Id
 from alsolike.errors import SettingError
-from alsolike.models.base import FittedModel, HasAffinities, ItemScorer, able
+from alsolike.models.base import FittedModel
+from alsolike.models.protocols import HasAffinities, ItemScorer, able
 from alsolike.models.similarity.config import Affinity, SimilarityScale, check_bias
 from alsolike.recommending.affinities import note_on_few_likes, with_similarity
 from alsolike.recommending.co_likes import Likers, pair_evidence

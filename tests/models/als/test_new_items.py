@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 import alsolike as al
 from alsolike.engines.local import LocalEngine
-from alsolike.models.base import FoldsInItems
+from alsolike.models.protocols import FoldsInItems
 from alsolike.models.registry import names
 from alsolike.testing import tiny_likes
 

@@ -13,9 +13,14 @@ import scipy.sparse as sp
 import alsolike as al
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, SettingError
-from alsolike.models.base import (
+from alsolike.models.base import FittedModel
+from alsolike.models.blend.config import BlendConfig
+from alsolike.models.blend.model import blend_of
+from alsolike.models.blend.standardized import Standardized, in_whole_units, standardize
+from alsolike.models.family import TrainingData, training_key
+from alsolike.models.memo import Memo
+from alsolike.models.protocols import (
     Explains,
-    FittedModel,
     FoldsIn,
     FoldsInItems,
     HasAffinities,
@@ -23,11 +28,6 @@ from alsolike.models.base import (
     ItemScorer,
     factor_model_of,
 )
-from alsolike.models.blend.config import BlendConfig
-from alsolike.models.blend.model import blend_of
-from alsolike.models.blend.standardized import Standardized, in_whole_units, standardize
-from alsolike.models.family import TrainingData, training_key
-from alsolike.models.memo import Memo
 from alsolike.models.registry import config_of, family_of
 from alsolike.recommending.batch import recommend, top_items
 from alsolike.recommending.explain import explain

@@ -16,9 +16,9 @@ from alsolike.errors import DataError, FitError, SettingError
 from alsolike.evaluation.item_to_item.dial import evaluate_dial
 from alsolike.evaluation.item_to_item.unseen_users import unseen_users
 from alsolike.models.als.config import ALSConfig
-from alsolike.models.base import HasAffinities
 from alsolike.models.linear.ease import EASEConfig
 from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.protocols import HasAffinities
 from alsolike.models.similarity.config import MARKS, SimilarityConfig
 from alsolike.pipeline.job import Job, resolve
 from alsolike.pipeline.outcome import Outcome

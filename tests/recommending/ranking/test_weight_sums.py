@@ -8,9 +8,9 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import FitError
 from alsolike.evaluation.metrics.evaluate import evaluate
-from alsolike.models.base import HasItemWeights
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
+from alsolike.models.protocols import HasItemWeights
 from alsolike.progress import SILENT
 from alsolike.recommending.batch import recommend, source_of, top_items
 from alsolike.recommending.ranking.exclusion import excluded_of

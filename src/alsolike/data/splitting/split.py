@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -192,4 +192,4 @@ def _merged(parts: Sequence[Interactions]) -> Interactions:
     matrix = sp.csr_array((values[order], columns[order], starts), first.user_items.shape)
     times = [part.timestamps for part in parts if part.timestamps is not None]
     ordered_times = np.concatenate(times)[order] if times else None
-    return Interactions(canonical(matrix), first.users, first.items, ordered_times, first.catalogue)
+    return replace(first, user_items=canonical(matrix), timestamps=ordered_times)

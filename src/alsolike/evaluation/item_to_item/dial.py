@@ -25,7 +25,7 @@ from alsolike.evaluation.item_to_item.item_recommender import (
 from alsolike.evaluation.item_to_item.query_metrics import QueryMetrics, checked_names
 from alsolike.evaluation.item_to_item.shown_items import ShownItems
 from alsolike.evaluation.item_to_item.unseen_users import Fold, Part
-from alsolike.models.base import HasAffinities, ItemScorer, Recommender
+from alsolike.models.protocols import HasAffinities, ItemScorer, Recommender
 from alsolike.models.similarity.config import MARKS, SimilarityConfig
 from alsolike.progress import SILENT, Observer
 

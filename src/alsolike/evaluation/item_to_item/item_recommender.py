@@ -12,13 +12,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.models.base import (
-    Floats,
-    HasFactors,
-    ItemScorer,
-    Recommender,
-    able,
-)
+from alsolike.models.base import Floats
+from alsolike.models.protocols import HasFactors, ItemScorer, Recommender, able
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.progress import SILENT, Observer

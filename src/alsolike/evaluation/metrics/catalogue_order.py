@@ -12,7 +12,7 @@ from alsolike.errors import FitError
 from alsolike.evaluation.metrics.ground_truth import GroundTruth, as_lists
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.catalogue_order import measure_order, measure_product_order
-from alsolike.models.base import HasFactors, Recommender
+from alsolike.models.protocols import HasFactors, Recommender
 from alsolike.recommending.batch import source_of
 from alsolike.recommending.ranking.scan import Products
 

@@ -13,7 +13,7 @@ from alsolike.evaluation.metrics.evaluate import measured, values_of
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.metrics.ties import Ties, ties_of
 from alsolike.kernels.ranking.metrics import LIST_MEASURES
-from alsolike.models.base import Recommender
+from alsolike.models.protocols import Recommender
 from alsolike.recommending.ranking.scan import Ranked
 
 Values = npt.NDArray[np.float64]

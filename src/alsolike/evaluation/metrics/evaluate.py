@@ -75,7 +75,7 @@ from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.ties import Ties, ties_of
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.metrics import LIST_MEASURES, measure_lists
-from alsolike.models.base import Recommender
+from alsolike.models.protocols import Recommender
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.tables import Table

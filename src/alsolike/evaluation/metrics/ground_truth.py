@@ -12,8 +12,8 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
-from alsolike.models.base import HasFactors, Recommender, expect_model
 from alsolike.models.history_model import likes_of
+from alsolike.models.protocols import HasFactors, Recommender, expect_model
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.batch import top_items
 from alsolike.recommending.ranking.exclusion import with_excluded

@@ -29,8 +29,8 @@ from alsolike.evaluation.metrics.ground_truth import check_matching_ids
 from alsolike.evaluation.metrics.ties import Indices, Members, Ties, Values
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.list_pairs import sum_pairs, sum_pairs_of_groups
-from alsolike.models.base import Recommender
 from alsolike.models.history_model import likes_of
+from alsolike.models.protocols import Recommender
 from alsolike.recommending.ranking.scan import Ranked
 
 CONTENTS = ("novelty", "diversity", "feature_diversity")

@@ -18,7 +18,7 @@ from alsolike.evaluation.metrics import definition_inputs
 from alsolike.evaluation.metrics.definition_inputs import DefinitionInputs
 from alsolike.evaluation.metrics.ground_truth import GroundTruth, check_matching_ids
 from alsolike.evaluation.metrics.library_definitions import DEFINITIONS, SOURCES, Definition
-from alsolike.models.base import Recommender
+from alsolike.models.protocols import Recommender
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.recommending.shared import checked_k

@@ -10,8 +10,8 @@ from alsolike.errors import DataError, FitError
 from alsolike.evaluation.metrics.ground_truth import as_lists, check_matching_ids, checked_rows
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.solver.dense import observed_loss
-from alsolike.models.base import HasFactors, able
 from alsolike.models.history_model import likes_of
+from alsolike.models.protocols import HasFactors, able
 
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from alsolike.engines.base import Engine
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
-from alsolike.models.base import Floats, Recommender
+from alsolike.models.base import Floats
+from alsolike.models.protocols import Recommender
 from alsolike.recommending.batch import source_of
 from alsolike.recommending.ranking.exclusion import excluded_of
 from alsolike.recommending.ranking.scan import QUERIES_PER_BLOCK, Ranked, ScoreSource

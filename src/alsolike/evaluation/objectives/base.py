@@ -16,7 +16,7 @@ from alsolike.errors import SettingError, SplitError
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.statistics.intervals import Resamples
-from alsolike.models.base import Recommender
+from alsolike.models.protocols import Recommender
 from alsolike.recommending.ranking.scan import Ranked
 from alsolike.usage_hints import did_you_mean
 

@@ -19,7 +19,7 @@ from alsolike.evaluation.objectives.base import (
     degenerate_mark,
     point_resamples,
 )
-from alsolike.models.base import HasFactors, Recommender
+from alsolike.models.protocols import HasFactors, Recommender
 from alsolike.recommending.ranking.scan import Ranked
 
 

@@ -25,7 +25,7 @@ from alsolike.evaluation.metrics.ties import ties_of
 from alsolike.evaluation.slices.concentration import Concentration, concentration
 from alsolike.evaluation.slices.groups import by_history, by_popularity
 from alsolike.evaluation.statistics.intervals import seed_from
-from alsolike.models.base import Recommender
+from alsolike.models.protocols import Recommender
 from alsolike.progress import SILENT, Observer
 from alsolike.tables import Table
 

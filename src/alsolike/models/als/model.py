@@ -16,15 +16,9 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.normal_equations import UserEquations
-from alsolike.models.base import (
-    Contributions,
-    Doubles,
-    Floats,
-    Indices,
-    expect_model,
-    expect_same_ids,
-)
+from alsolike.models.base import Doubles, Floats, Indices, expect_same_ids
 from alsolike.models.factor_model import FactorModel
+from alsolike.models.protocols import Contributions, expect_model
 from alsolike.models.values import ages_of, timed, with_ages
 
 
@@ -172,7 +166,7 @@ class ALSModel(FactorModel):
             likers = timed(likers, self.history)
         nothing = Interactions(
             sp.csr_array((len(self.users), len(self.items)), dtype=np.float32),
-            self.users, self.items, None, self.catalogue,
+            self.users, self.items, None, self.catalogue, self.item_features, self.user_features,
         )  # fmt: skip
         joined = with_items_of(self.history or nothing, likers)
         own, new = (joined.items.places_of(ids) for ids in (self.items, likers.items))
@@ -199,6 +193,7 @@ class ALSModel(FactorModel):
             eigenvalues=values,
             item_counts=counts,
             catalogue=joined.catalogue,
+            item_features=joined.item_features,
             history=None if self.history is None else joined,
             stored_evidence=None,
         )

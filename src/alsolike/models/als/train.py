@@ -245,6 +245,8 @@ class _Training:
             settings=self._config.to_settings(),
             sweeps=self._sweeps,
             catalogue=self._train.catalogue,
+            item_features=self._train.item_features,
+            user_features=self._train.user_features,
             history=self._train,
         )
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
-from alsolike.models.base import HasAffinities, ItemScorer
 from alsolike.models.family import Family
+from alsolike.models.protocols import HasAffinities, ItemScorer
 from alsolike.models.registry import config_of, family_named, family_of, family_of_settings
 from alsolike.models.settings import Config, FamilyConfig, check_number, known_settings
 

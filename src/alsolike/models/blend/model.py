@@ -17,30 +17,31 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
-from alsolike.models.base import (
+from alsolike.models.base import Doubles, FittedModel, Floats, Indices, Rows
+from alsolike.models.blend.config import BlendConfig
+from alsolike.models.blend.standardized import Standardized, rows_of
+from alsolike.models.memo import Memo
+from alsolike.models.protocols import (
     Contributions,
-    Doubles,
     Explains,
-    FittedModel,
-    Floats,
     FoldsIn,
     FoldsInItems,
     HasAffinities,
     HasFactors,
-    Indices,
     ItemScorer,
-    Rows,
 )
-from alsolike.models.blend.config import BlendConfig
-from alsolike.models.blend.standardized import Standardized, rows_of
-from alsolike.models.memo import Memo
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.models.similarity.terms import AffinityTerms
 from alsolike.models.values import aged_by
+
+_OF_THE_FIRST = (
+    "users", "items", "item_counts", "catalogue", "history", "item_features", "user_features",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,10 +71,12 @@ class BlendModel(FittedModel):
     item_counts: npt.NDArray[np.int64] = field(init=False)
     catalogue: Catalogue | None = field(init=False)
     history: Interactions | None = field(init=False)
+    item_features: Features | None = field(init=False)
+    user_features: Features | None = field(init=False)
 
     def __post_init__(self) -> None:
         first = self.members[0]
-        for name in ("users", "items", "item_counts", "catalogue", "history"):
+        for name in _OF_THE_FIRST:
             object.__setattr__(self, name, getattr(first, name))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -13,16 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.models.base import (
-    Doubles,
-    FittedModel,
-    Floats,
-    FoldsInFactors,
-    HasFactors,
-    Indices,
-    Rows,
-)
+from alsolike.models.base import Doubles, FittedModel, Floats, Indices, Rows
 from alsolike.models.memo import Memo
+from alsolike.models.protocols import FoldsInFactors, HasFactors
 from alsolike.models.values import aged_by
 
 _EVERYTHING = slice(None)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from alsolike.errors import BundleError, SettingError
-from alsolike.models.base import HasAffinities, able
 from alsolike.models.bundle.io import describe, load
 from alsolike.models.bundle.manifest import MANIFEST
+from alsolike.models.protocols import HasAffinities, able
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.storage.atomic import alone_in, write_bytes
 

@@ -8,6 +8,7 @@
       ids.safetensors        users.*, items.*: UTF-8 bytes and offsets
       items.safetensors      counts, column.N.*: the item table, packed likewise
       history.safetensors    indptr, indices, values, timestamps: the training interactions
+      features.safetensors   users.*, items.*: features, and the names of their columns
       similar.safetensors    without history: audiences, shares, sizes, and the counts of the
                              strongest neighbours of each item (starts, items, counts)
 
@@ -28,7 +29,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.interactions import Interactions, canonical
@@ -37,7 +37,8 @@ from alsolike.data.validation import said
 from alsolike.data.whole_numbers import IdType
 from alsolike.errors import AlsolikeError, BundleError, DataError, SettingError, WritingError
 from alsolike.models.arrays import BundleArrays, BundleFault
-from alsolike.models.base import FittedModel, HasAffinities
+from alsolike.models.base import FittedModel
+from alsolike.models.bundle.features import features_of, packed, records, unpacked
 from alsolike.models.bundle.manifest import (
     HISTORY_PART,
     MANIFEST,
@@ -52,6 +53,7 @@ from alsolike.models.bundle.manifest import (
     read_manifest,
 )
 from alsolike.models.family import Family, Known
+from alsolike.models.protocols import HasAffinities
 from alsolike.models.registry import family_named, family_of_model
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
@@ -64,6 +66,7 @@ _MODEL_OF_FORMAT_1 = "factors.safetensors"
 IDS = "ids.safetensors"
 ITEMS = "items.safetensors"
 HISTORY = "history.safetensors"
+FEATURES = "features.safetensors"
 _ALWAYS = frozenset({IDS, ITEMS})
 
 _INT32_MAX = np.iinfo(np.int32).max
@@ -134,6 +137,7 @@ def save(
         data_fingerprint=None if model.history is None else model.history.fingerprint,
         item_columns=None if model.catalogue is None else tuple(model.catalogue.columns()),
         left_out=() if history is not None else (HISTORY_PART,),
+        features=records(features_of(model)),
         files={},
     )
     _refuse_unloadable(family, model, manifest, parts)
@@ -177,6 +181,8 @@ def load(path: str | os.PathLike[str], *, check: bool = True) -> FittedModel:
     wanted = {*_ALWAYS, _model_file(manifest)} | ({HISTORY} if manifest.has_history else set())
     if SIMILAR in manifest.files and not manifest.has_history:
         wanted.add(SIMILAR)
+    if manifest.features:
+        wanted.add(FEATURES)
     if manifest.files.keys() != wanted:
         raise BundleError(
             f"{folder / MANIFEST}: the files {sorted(wanted)} expected, "
@@ -232,6 +238,8 @@ def _parts(family: Family, model: FittedModel, history: Interactions | None) -> 
     # Columns are numbered, since labels may be any text.
     for number, column in enumerate(columns.values()):
         parts[ITEMS] = {**parts[ITEMS], **_packed(f"column.{number}", column)}
+    if features := packed(features_of(model)):
+        parts[FEATURES] = features
     if history is not None:
         matrix = canonical(history.user_items)
         tensors = {"indptr": matrix.indptr, "indices": matrix.indices, "values": matrix.data}
@@ -269,7 +277,7 @@ def refuse_other_folder(target: Path) -> None:
     others = sorted(
         name
         for name in {entry.name for entry in target.iterdir()}
-        - {*_ALWAYS, MODEL, _MODEL_OF_FORMAT_1, HISTORY, SIMILAR, MANIFEST}
+        - {*_ALWAYS, MODEL, _MODEL_OF_FORMAT_1, HISTORY, FEATURES, SIMILAR, MANIFEST}
         if not name.startswith(f".{MANIFEST}.")  # left by a kill while settings were changed
     )
     if others:
@@ -361,6 +369,11 @@ def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) 
         similar = BundleArrays(SIMILAR, parts)
         known = replace(known, stored_evidence=ItemEvidence.from_arrays(similar, n_items))
         taken.append(similar)
+    if manifest.features:
+        features = BundleArrays(FEATURES, parts)
+        own = unpacked(features, manifest.features, {"users": n_users, "items": n_items})
+        known = replace(known, user_features=own.get("users"), item_features=own.get("items"))
+        taken.append(features)
     if manifest.has_history:
         history = BundleArrays(HISTORY, parts)
         known = replace(known, history=_interactions(history, known))
@@ -377,14 +390,12 @@ def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) 
 
 def _interactions(part: BundleArrays, known: Known) -> Interactions:
     n_users, n_items = len(known.users), len(known.items)
-    values = part.take("values", np.float32, None)
-    n_stored = len(values)
-    width = np.int32 if max(n_stored, n_users, n_items) <= _INT32_MAX else np.int64
-    indptr = part.ascending("indptr", n_users, n_stored, dtype=width)
-    indices = part.within("indices", width, n_stored, below=n_items)
-    times = part.take("timestamps", np.float64, n_stored) if "timestamps" in part else None
-    matrix = sp.csr_array((values, indices, indptr), shape=(n_users, n_items))
+    matrix = part.matrix("values", np.float32, n_users, n_items)
+    times = part.take("timestamps", np.float64, matrix.nnz) if "timestamps" in part else None
     try:
-        return Interactions(matrix, known.users, known.items, times, known.catalogue)
+        return Interactions(
+            matrix, known.users, known.items, times, known.catalogue, known.item_features,
+            known.user_features,
+        )  # fmt: skip
     except DataError as error:
         raise BundleFault(HISTORY, str(error).rstrip(".")) from error

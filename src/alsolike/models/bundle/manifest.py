@@ -19,6 +19,7 @@ import numpy as np
 from msgspec import Meta, Struct, to_builtins
 
 from alsolike._version import __version__
+from alsolike.data.features.features import BlockKind
 from alsolike.data.whole_numbers import IdType
 from alsolike.errors import BundleError, DataError
 from alsolike.models.similarity.evidence import KEPT
@@ -28,7 +29,8 @@ from alsolike.storage.strict_json import checked_as, read_json
 MANIFEST = "manifest.json"
 SIMILAR = "similar.safetensors"
 FORMAT = "alsolike model"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
+_OF_WHOLE_NUMBERS = 4  # written for models without features
 _OF_TEXT_IDS = 3  # written for models whose ids are text: earlier versions of alsolike read them
 HISTORY_PART: Literal["history"] = "history"
 
@@ -47,6 +49,14 @@ class FileRecord(Struct, frozen=True, forbid_unknown_fields=True):
     size: Count
 
 
+class BlockRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """All of a block of features but the names of its columns, see `Block`."""
+
+    name: Text
+    kind: BlockKind
+    encoding: Object
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """The description of a bundle.
@@ -54,8 +64,8 @@ class Manifest:
     Parameters
     ----------
     format_version : int
-        Of the folder's layout; older ones are read too. 0: the one to write, which is 3 without
-        `id_types`.
+        Of the folder's layout; older ones are read too. 0: the oldest that has all that is in it,
+        to be written.
     versions : mapping of str to str
         Versions of alsolike and its dependencies that saved the bundle.
     name : str
@@ -79,6 +89,8 @@ class Manifest:
         All other files of the bundle.
     id_types : mapping of str to {"int64", "uint64"}
         The type of the ids of ``"users"`` and ``"items"``, where they are whole numbers.
+    features : mapping of {"users", "items"} to list of objects
+        Blocks of the features of either side, if there are any; see `Block`.
     """
 
     format_version: Annotated[int, Meta(description="a number")] = 0
@@ -125,10 +137,15 @@ class Manifest:
         Mapping[Side, Literal["int64", "uint64"]],
         Meta(description="an object with the type of users or items, int64 or uint64"),
     ] = field(default_factory=dict)
+    features: Annotated[
+        Mapping[Side, tuple[BlockRecord, ...]],
+        Meta(description="an object with the blocks of the features of users or items"),
+    ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.format_version:
-            version = FORMAT_VERSION if self.id_types else _OF_TEXT_IDS
+            version = _OF_WHOLE_NUMBERS if self.id_types else _OF_TEXT_IDS
+            version = FORMAT_VERSION if self.features else version
             object.__setattr__(self, "format_version", version)
 
     def type_of(self, side: Side) -> IdType:
@@ -143,8 +160,9 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """Render the content of ``manifest.json``."""
         stated = to_builtins(self)
-        if not self.id_types:
-            del stated["id_types"]
+        for name in ("id_types", "features"):
+            if not stated[name]:
+                del stated[name]
         return _render({"format": FORMAT, **stated})
 
     def _model(self) -> Iterator[str]:
@@ -168,6 +186,10 @@ class Manifest:
             "items": f"{self.n_items:,}",
             **{f"ids of {side}": f"whole numbers ({kind})" for side, kind in self.id_types.items()},
             "item columns": columns,
+            **{
+                f"features of {side}": ", ".join(f"{one.name} ({one.kind})" for one in blocks)
+                for side, blocks in self.features.items()
+            },
             "training data": self.data_fingerprint or "unknown",
             "history": "inside" if self.has_history else "left out",
             **{f"setting {name}": value for name, value in self.settings.items()},
@@ -328,7 +350,7 @@ def _checked(path: Path, stated: dict[str, Any]) -> Manifest:
         stated = {**stated, "family": _family_of_format_1(stated.get("settings"))}
     if stated["format_version"] < 3:
         stated = {**stated, "similarity": _similarity_before_format_3(stated.get("factors"))}
-    stated = {"id_types": {}, **stated}
+    stated = {"id_types": {}, "features": {}, **stated}
     try:
         return checked_as(Manifest, stated)
     except ValueError as error:

@@ -19,14 +19,7 @@ from alsolike.engines.hardware import available
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError
 from alsolike.models.arrays import BundleArrays
-from alsolike.models.base import (
-    Contributions,
-    Doubles,
-    FittedModel,
-    Floats,
-    Indices,
-    Rows,
-)
+from alsolike.models.base import Doubles, FittedModel, Floats, Indices, Rows
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import (
     HistoryModel,
@@ -35,6 +28,7 @@ from alsolike.models.history_model import (
     weights_of_likes,
 )
 from alsolike.models.linear.config import LinearConfig
+from alsolike.models.protocols import Contributions
 from alsolike.models.similarity.config import SimilarityScale
 from alsolike.models.values import forms_to_try
 from alsolike.progress import SILENT, Observer

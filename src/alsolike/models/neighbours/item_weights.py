@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from alsolike.models.base import Contributions, Doubles, Floats, Indices, Rows
+from alsolike.models.base import Doubles, Floats, Indices, Rows
 from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
+from alsolike.models.protocols import Contributions
 
 _FEW = 8  # users scored without the compiler, which a server has not loaded
 

@@ -13,7 +13,8 @@ from alsolike.evaluation.item_to_item.agreement import (
     read_features,
 )
 from alsolike.evaluation.item_to_item.unseen_users import Fold
-from alsolike.models.base import FittedModel, HasAffinities
+from alsolike.models.base import FittedModel
+from alsolike.models.protocols import HasAffinities
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.pipeline.similar_items.choice import (
     Choice,

@@ -14,7 +14,7 @@ from alsolike.evaluation.item_to_item.evaluate import (
 from alsolike.evaluation.item_to_item.item_recommender import item_recommender_of
 from alsolike.evaluation.item_to_item.source_classes import CLASSES
 from alsolike.evaluation.item_to_item.unseen_users import Fold
-from alsolike.models.base import HasAffinities
+from alsolike.models.protocols import HasAffinities
 from alsolike.pipeline.similar_items.measurement import (
     FACTS,
     Measured,

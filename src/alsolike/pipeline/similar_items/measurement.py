@@ -13,7 +13,7 @@ from alsolike.engines.base import Engine
 from alsolike.evaluation.item_to_item.agreement import Features
 from alsolike.evaluation.item_to_item.dial import Dial, evaluate_dial
 from alsolike.evaluation.item_to_item.unseen_users import Fold, Part
-from alsolike.models.base import HasAffinities, compares_items
+from alsolike.models.protocols import HasAffinities, compares_items
 from alsolike.models.similarity.config import MARKS, USUAL_SIMILARITY, SimilarityConfig
 from alsolike.pipeline.similar_items.contestants import Contestant
 from alsolike.pipeline.similar_items.store import Arrays, MeasurementStore

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError
-from alsolike.models.base import HasFactors
+from alsolike.models.protocols import HasFactors
 from alsolike.recommending.ranking.scan import Bounds, NotFiniteError, Products, Ranked
 from alsolike.recommending.shared import Indices, checked_indices, checked_k
 

@@ -5,7 +5,8 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from alsolike.models.base import Floats, HasFactors
+from alsolike.models.base import Floats
+from alsolike.models.protocols import HasFactors
 from alsolike.recommending.ranking.longest import MOST, Longest
 from alsolike.recommending.ranking.narrowing import check_scores, dots, hidden, narrowed, ordered
 from alsolike.recommending.ranking.prepared import prepared

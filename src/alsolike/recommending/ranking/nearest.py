@@ -6,14 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from alsolike.errors import SettingError, Unable
-from alsolike.models.base import (
-    FittedModel,
-    Floats,
-    HasAffinities,
-    HasFactors,
-    ItemScorer,
-    able,
-)
+from alsolike.models.base import FittedModel, Floats
+from alsolike.models.protocols import HasAffinities, HasFactors, ItemScorer, able
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.ranking.affinity_single import SingleAffinities

@@ -15,7 +15,8 @@ from alsolike.errors import FitError
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.panels import WIDE, lay_out, scan_panels
 from alsolike.kernels.ranking.topk import dot, rank_few, scan_block, score_all, sort_heaps
-from alsolike.models.base import Floats, Recommender
+from alsolike.models.base import Floats
+from alsolike.models.protocols import Recommender
 from alsolike.progress import Observer
 from alsolike.recommending.ranking.score_blocks import (
     ITEMS_PER_BLOCK,

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import DataError, FitError
-from alsolike.models.base import Floats, HasFactors, ItemScorer, Recommender
+from alsolike.models.base import Floats
+from alsolike.models.protocols import HasFactors, ItemScorer, Recommender
 
 ITEMS_PER_BLOCK = 2048
 # Scores of whole rows at once, and the fewest rows.

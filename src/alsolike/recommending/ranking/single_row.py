@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from alsolike.models.base import Doubles, Floats, HasItemWeights, Recommender
+from alsolike.models.base import Doubles, Floats
+from alsolike.models.protocols import HasItemWeights, Recommender
 from alsolike.models.values import aged_by
 from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from alsolike.kernels.compiler.jit import plain
 from alsolike.kernels.ranking.topk import sort_heaps
-from alsolike.models.base import Floats, HasItemWeights
+from alsolike.models.base import Floats
 from alsolike.models.neighbours.weight_rows import Rows, WeightRows
+from alsolike.models.protocols import HasItemWeights
 from alsolike.recommending.ranking.prepared import prepared
 from alsolike.recommending.ranking.scan import Bounds, Filler, Heaps, NotFiniteError
 from alsolike.recommending.shared import Indices, Mask

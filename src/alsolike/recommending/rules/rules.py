@@ -11,7 +11,7 @@ from alsolike.data.catalogue import Catalogue
 from alsolike.data.validation import check_whole, said
 from alsolike.data.vocabulary import Id
 from alsolike.errors import SettingError, UnknownId
-from alsolike.models.base import Recommender
+from alsolike.models.protocols import Recommender
 from alsolike.recommending.rules.limits import Limit, Limits
 from alsolike.recommending.rules.values import SEPARATOR, ItemValues
 from alsolike.recommending.shared import Indices, Mask, checked_ids, open_ids, open_items

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions, masked
-from alsolike.models.base import Basis, FittedModel, Floats, HasFactors, Recommender
+from alsolike.models.base import Basis, FittedModel, Floats
 from alsolike.models.baselines.popularity import as_scores
+from alsolike.models.protocols import HasFactors, Recommender
 from alsolike.models.settings import check_choice
 from alsolike.recommending.rules.limits import Limits
 from alsolike.recommending.shared import (

@@ -3,7 +3,8 @@
 import numpy as np
 
 from alsolike.data.interactions import Interactions
-from alsolike.models.base import Floats, HasFactors, Recommender
+from alsolike.models.base import Floats
+from alsolike.models.protocols import HasFactors, Recommender
 from alsolike.recommending.ranking.narrowing import dots
 from alsolike.recommending.ranking.score_blocks import (
     ITEMS_PER_BLOCK,

@@ -7,7 +7,7 @@ import numpy as np
 
 from alsolike.data.vocabulary import Id
 from alsolike.errors import Unable
-from alsolike.models.base import Recommender
+from alsolike.models.protocols import Recommender
 from alsolike.recommending.rules.rules import Allowed
 from alsolike.recommending.shared import Indices, Mask, checked_ids, user_rows
 from alsolike.recommending.unknown.fallback import (

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import FitError, SettingError
-from alsolike.models.base import Basis, Contributions, Doubles, Explains, Indices
+from alsolike.models.base import Basis, Doubles, Indices
+from alsolike.models.protocols import Contributions, Explains
 from alsolike.recommending.explain import contributions_of
 from alsolike.recommending.rules.rules import Allowed, Rules
 from alsolike.recommending.unknown.fallback import RankedList

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alsolike.models.base import Floats, HasFactors
+from alsolike.models.base import Floats
+from alsolike.models.protocols import HasFactors
 from alsolike.recommending.shared import unit_rows, with_direction
 
 # Rows turned to float64 at once: 64 factors of so many take 2 MB.

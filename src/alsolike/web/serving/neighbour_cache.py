@@ -25,14 +25,9 @@ from threadpoolctl import ThreadpoolController
 from alsolike.engines.hardware import processors
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import BundleError, CompilerError, WritingError
-from alsolike.models.base import (
-    FittedModel,
-    Floats,
-    HasAffinities,
-    HasFactors,
-    compares_items,
-)
+from alsolike.models.base import FittedModel, Floats
 from alsolike.models.bundle.io import load
+from alsolike.models.protocols import HasAffinities, HasFactors, compares_items
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.recommending.affinities import affinity_terms_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_item_scorer

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from alsolike.models.base import HasFactors
+from alsolike.models.protocols import HasFactors
 from alsolike.models.similarity.exact import exact_products
 from alsolike.recommending.co_likes import pair_evidence
 from alsolike.recommending.shared import unit_rows

@@ -18,8 +18,10 @@ from types import MappingProxyType
 import numpy as np
 
 from alsolike.errors import AlsolikeError, BundleError, UnknownModel
-from alsolike.models.base import (
-    FittedModel,
+from alsolike.models.base import FittedModel
+from alsolike.models.bundle.io import describe, load
+from alsolike.models.bundle.manifest import MANIFEST, Manifest
+from alsolike.models.protocols import (
     FoldsIn,
     HasAffinities,
     HasFactors,
@@ -27,8 +29,6 @@ from alsolike.models.base import (
     able,
     factor_model_of,
 )
-from alsolike.models.bundle.io import describe, load
-from alsolike.models.bundle.manifest import MANIFEST, Manifest
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
 from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.co_likes import Likers

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Meta
 
 from alsolike.errors import AlsolikeError, BundleError, SettingError
-from alsolike.models.base import HasFactors
+from alsolike.models.protocols import HasFactors
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.storage.strict_json import checked_as, read_json

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alsolike.models.base import Doubles, Explains, able
+from alsolike.models.base import Doubles
+from alsolike.models.protocols import Explains, able
 from alsolike.recommending.explain import Explanation, explain_rows
 from alsolike.recommending.rules.rules import Allowed
 from alsolike.recommending.shared import Mask, ages_of_row, history_of

@@ -1,0 +1,1 @@
+"""Hold, read and encode what is known of items and users: tags, numbers, texts, vectors."""
