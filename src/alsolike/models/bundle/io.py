@@ -389,8 +389,7 @@ def _assemble(parts: Mapping[str, Tensors], manifest: Manifest, family: Family) 
 
 
 def _interactions(part: BundleArrays, known: Known) -> Interactions:
-    n_users, n_items = len(known.users), len(known.items)
-    matrix = part.matrix("values", np.float32, n_users, n_items)
+    matrix = part.matrix("values", np.float32, len(known.users), len(known.items))
     times = part.take("timestamps", np.float64, matrix.nnz) if "timestamps" in part else None
     try:
         return Interactions(
