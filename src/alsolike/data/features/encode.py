@@ -183,7 +183,8 @@ def _of_words(column: Column, n_rows: int, minimum: int) -> list[_Learned]:
         kept = words.frequent(names, counts, minimum)
         kind: Any = "set" if column.kind == "set" else "text"
         block = Block(name, kind, StringArray.pack(kept), encoding)
-        made.append(_Learned(block, dropped=len(names) - len(kept)))
+        found = int(np.count_nonzero(words.occurrences(counts)))
+        made.append(_Learned(block, dropped=found - len(kept)))
     return made
 
 

@@ -54,6 +54,10 @@ def named_counts(
     parts = encoding.get("parts")
     if parts is None:
         weights = np.ones(len(column.rows)) if column.weights is None else column.weights
+        if column.words is not None:
+            return list(column.words), _sums(
+                column.rows, column.cells, weights, (n_rows, len(column.words))
+            )
         return _counted(column.rows, column.cells, weights, n_rows)
     found = [words_of(text) for text in column.cells]
     rows = np.repeat(column.rows, [len(words) for words in found])
@@ -110,7 +114,16 @@ def _counted(
     names = sorted(set(words))
     places = {name: place for place, name in enumerate(names)}
     columns = np.array([places[word] for word in words], dtype=np.int64)
-    counts = sp.csr_array(sp.coo_array((weights, (rows, columns)), shape=(n_rows, len(names))))
+    return names, _sums(rows, columns, weights, (n_rows, len(names)))
+
+
+def _sums(
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+    shape: tuple[int, int],
+) -> sp.csr_array:
+    counts = sp.csr_array(sp.coo_array((weights, (rows, columns)), shape=shape))
     counts.sum_duplicates()
     counts.eliminate_zeros()
-    return names, counts
+    return counts
