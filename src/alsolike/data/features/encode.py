@@ -75,7 +75,9 @@ def encode(
                 continue
             matrix, _ = cells_of(one.block, column, n_rows)
             made.append((one.block, matrix))
-            note = "; ".join(filter(None, [column.note, one.note]))
+            # A guess is said once.
+            notes = [column.note if one.block.name == column.name else "", one.note]
+            note = "; ".join(filter(None, notes))
             reports.append(BlockReport.of(one.block, matrix, dropped=one.dropped, note=note))
     if not made:
         raise DataError(

@@ -51,7 +51,8 @@ class BlockReport:
         if block.is_of_words and len(rows_of):
             ranks = np.quantile(rows_of, (0, 0.5, 0.9, 1), method="lower")
             occurrences = tuple(map(int, ranks))
-            often = np.argsort(-rows_of, kind="stable")[:_SHOWN].tolist()
+            shown = 0 if block.encoding.get("parts") == "grams" else _SHOWN
+            often = np.argsort(-rows_of, kind="stable")[:shown].tolist()
             frequent = tuple((block.names[at], int(rows_of[at])) for at in often if rows_of[at])
         return cls(
             name=block.name,

@@ -87,17 +87,14 @@ def occurrences(counts: sp.csr_array) -> npt.NDArray[np.int64]:
 def taken(
     names: Sequence[str], counts: sp.csr_array, known: Sequence[str]
 ) -> tuple[sp.csr_array, int]:
-    """Return the cells of `known` names, float32, and how many cells have another name.
-
-    A count n becomes log2(1 + n): 1 for a word that occurs once, and little more for many times.
-    """
+    """Return the cells of `known` names, float32, and how many cells have another name."""
     places = {name: place for place, name in enumerate(known)}
     columns = np.array([places.get(name, -1) for name in names], dtype=np.int64)
     cells = counts.tocoo()
     is_known = columns[cells.col] >= 0
     kept = sp.coo_array(
         (
-            np.log2(1 + cells.data[is_known]).astype(np.float32),
+            cells.data[is_known].astype(np.float32),
             (cells.row[is_known], columns[cells.col[is_known]]),
         ),
         shape=(counts.shape[0], len(known)),

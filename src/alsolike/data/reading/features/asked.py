@@ -146,7 +146,7 @@ class AskedTable:
     """
 
     source: Any
-    columns: tuple[str, ...] = ()
+    columns: tuple[str | int, ...] = ()
 
     @classmethod
     def of(cls, option: str, given: Any, most: int) -> "AskedTable":
@@ -166,7 +166,7 @@ class AskedTable:
 
 
 def several(given: Any) -> list[Any]:
-    """Return sources given as one or as a list; none for None or an empty list."""
+    """Return sources given as one or as a list; none for None."""
     if given is None:
         return []
-    return list(given) if isinstance(given, list) or given == () else [given]
+    return list(given) if isinstance(given, list) else [given]

@@ -1,7 +1,7 @@
 """Reads columns of a table with a row for each id: numbers, dates, words, texts, vectors."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,7 +149,8 @@ class _Cells:
         return rows, [self.texts[row] for row in rows]
 
     def _words(self, separator: str) -> tuple[list[int], list[str]]:
-        rows, words = [], []
+        rows: list[int] = []
+        words: list[str] = []
         for row, text in enumerate(self.texts):
             if is_blank(text):
                 continue
@@ -171,7 +172,7 @@ class _Cells:
     def _numbers(self, name: str, kind: str) -> tuple[Any, Any]:
         loaded, of = self.of.loaded, self.of
         sql = (seconds_of if kind == "date" else number_of)(loaded, self.place)
-        found = np.ma.asarray(self.fetch(f"CAST({sql} AS DOUBLE)"))
+        found: Any = np.ma.asarray(self.fetch(f"CAST({sql} AS DOUBLE)"))
         values = found.astype(np.float64).filled(np.nan)
         missing = np.array([is_no_value(text.strip()) for text in self.texts])
         if len(odd := np.flatnonzero(~np.isfinite(values) & ~missing)):
@@ -186,7 +187,8 @@ class _Cells:
         return rows, values[rows]
 
     def _vectors(self) -> tuple[list[int], Any]:
-        rows, vectors = [], []
+        rows: list[int] = []
+        vectors: list[Any] = []
         for row, text in enumerate(self.texts):
             if is_blank(text):
                 continue
@@ -211,9 +213,11 @@ class _Cells:
 
 def _vector(text: str) -> Any:
     """Return a list of finite numbers as float32, (n,); None if it is something else."""
-    listed: Sequence[Any] | None = list_of(text)
-    if not listed or not all(isinstance(one, (int, float)) for one in listed):
+    listed: list[Any] | None = list_of(text)
+    try:  # JSON lines hold numbers as their digits
+        vector = np.array([float(one) for one in listed or ()], dtype=np.float64)
+    except (TypeError, ValueError):
         return None
     with np.errstate(over="ignore"):
-        vector = np.array(listed, dtype=np.float32)
-    return vector if np.isfinite(vector).all() else None
+        vector = vector.astype(np.float32)
+    return vector if len(vector) and np.isfinite(vector).all() else None

@@ -44,7 +44,8 @@ def guessed(cells: Sequence[str]) -> Guess:
     if separator := separator_of(told):
         return Guess("set", separator, f"words with {separator!r} between them")
     distinct = len(set(told))
-    if distinct * _OFTEN <= len(told):
+    of_words = sum(" " in cell.strip() for cell in told) * 4 >= len(told)
+    if distinct * _OFTEN <= len(told) or (distinct < len(told) and not of_words):
         return Guess("set", "", f"only {distinct:,} different texts")
     return Guess("text", "", f"{distinct:,} different texts")
 
@@ -90,10 +91,9 @@ def _kind_of_lists(cells: Sequence[str]) -> Guess | None:
     if any(one is None for one in lists):
         return None
     found = [one for one in lists if one]
-    if (
-        found
-        and all(len(one) == len(found[0]) for one in found)
-        and all(isinstance(part, float) for part in found[0])
-    ):
-        return Guess("vector", "", f"lists of {len(found[0]):,} numbers")
+    if found and all(len(one) == len(found[0]) for one in found):
+        # JSON lines hold numbers as their digits.
+        parts = [part if isinstance(part, str) else str(part) for one in found for part in one]
+        if all(map(_NUMBER.fullmatch, parts)) and any({*part} & {*".eE"} for part in parts):
+            return Guess("vector", "", f"lists of {len(found[0]):,} numbers")
     return Guess("set", "", "lists")

@@ -1,38 +1,30 @@
 """Reads features of items or users from files, frames and objects: the entry `read_features`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 
-from alsolike.data.features.columns import Column
-from alsolike.data.features.encode import (
-    Encoded,
-    column_kind,
-    column_name,
-    encode,
-    encode_known,
-)
-from alsolike.data.features.features import Block, Features, FeatureTable
-from alsolike.data.features.further import encode_rows
+from alsolike.data.features.features import Features, FeatureTable
 from alsolike.data.features.report import FeatureReport
 from alsolike.data.interactions import Interactions
-from alsolike.data.reading.delimited.dialect import FixedDialect
-from alsolike.data.reading.features.asked import AskedColumn, AskedTable, asked_columns, several
+from alsolike.data.reading.features.asked import AskedTable, asked_columns, several
+from alsolike.data.reading.features.combine import (
+    MINIMUM,
+    check_arguments,
+    combined,
+    expect_common,
+)
 from alsolike.data.reading.features.objects import is_object, of_object
-from alsolike.data.reading.features.tables import Found, long, of_loaded, wide
+from alsolike.data.reading.features.tables import Found, long, wide
 from alsolike.data.reading.features.vectors import AskedVectors, read_vectors
-from alsolike.data.reading.sources import Ref, load, workspace
-from alsolike.data.validation import check_whole, expect_interactions, expect_seconds
+from alsolike.data.reading.sources import Ref, workspace
+from alsolike.data.validation import expect_interactions
 from alsolike.data.vocabulary import Vocabulary
-from alsolike.errors import DataError, SettingError
+from alsolike.errors import SettingError
 from alsolike.usage_hints import with_example
-
-MINIMUM = 3
-_SIDES = ("item", "user")
 
 
 @with_example('table, report = al.read_features("tags.csv", id_column="item", feature="tag")')
@@ -102,7 +94,7 @@ def read_features(
     item feature feature  set, 2 words; each of 1 to 2 items (half of them of at most 1, nine in ten
     of at most 1); most: rock 2, folk 1; 1 items without
     """
-    _check(side, feature_min, last)
+    check_arguments(side, feature_min, last)
     vector_files = [AskedVectors.of("vectors", one) for one in several(vectors)]
     if source is None and not vector_files:
         raise SettingError("A source of features expected: a file, a frame, a dict or a matrix.")
@@ -142,22 +134,6 @@ def read_table(
     if is_object(asked.source):
         return of_object(asked.source, side)
     return [long(connection, scratch, asked, likely, side)]
-
-
-def combined(
-    found: Sequence[Found],
-    ids: Vocabulary | None,
-    side: str,
-    *,
-    feature_min: int,
-    last: float | None,
-) -> tuple[FeatureTable, FeatureReport]:
-    """Encode the columns of all sources over common ids, those given or all."""
-    known = _every(found, side) if ids is None else ids
-    columns, unknown = _over(found, known, side)
-    made = encode(columns, len(known), minimum=feature_min, last=last)
-    report = _reported(found, made, known, side, unknown)
-    return FeatureTable(known, made.features), replace(report, minimum=feature_min)
 
 
 @with_example("likes = al.with_features(likes, items={'m1': ['rock'], 'm2': ['folk']})")
@@ -203,197 +179,8 @@ def _given(given: Any, ids: Vocabulary, likes: Interactions, feature_min: int) -
     if given is None or isinstance(given, Features):
         return given
     if isinstance(given, FeatureTable):
-        _expect_common(ids.places_of(given.ids), given.ids, ids, "the table of features")
+        expect_common(ids.places_of(given.ids), given.ids, ids, "the table of features")
         return given.of(ids)
     last = None if likes.timestamps is None else float(likes.timestamps.max())
     table, _ = read_features(given, side=ids.kind, ids=ids, feature_min=feature_min, last=last)
     return table.features
-
-
-@with_example('table, report = al.encode_more(model.item_features, "new.csv")')
-def encode_more(
-    known: Features,
-    source: Any = None,
-    *,
-    id_column: Ref | None = None,
-    vectors: Any = None,
-    side: str = "item",
-    threads: int | None = None,
-) -> tuple[FeatureTable, FeatureReport]:
-    """Encode further items or users exactly as the features of a model, such as new items.
-
-    Parameters
-    ----------
-    known : Features
-        Such as ``model.item_features``.
-    source : path, list of paths, frame or mapping, optional
-        A table with a row for each id and the columns that the blocks were made of, or with a row
-        for each id and feature; or a dict with a dict of columns and values for each id.
-    id_column : str or int, optional
-        Default: the one named ``item`` or ``id``, else the first, which the report says.
-    vectors : path or pair, optional
-        As in `read_features`.
-    side : {"item", "user"}
-    threads : int, optional
-
-    Returns
-    -------
-    table : FeatureTable
-        With all ids of the source.
-    report : FeatureReport
-        Words that training lacks are counted as unknown.
-
-    Raises
-    ------
-    DataError
-        The source cannot be read, or has no column of `known`.
-
-    Examples
-    --------
-    >>> known = Features.of_words("tag", [["rock"], ["folk"]])
-    >>> table, report = encode_more(known, {"m9": {"tag": ["rock", "polka"]}})
-    >>> table.features.matrix.toarray().tolist(), report.blocks[0].unknown
-    ([[0.0, 1.0]], 1)
-    """
-    _check(side, MINIMUM, None)
-    tables = several(source)
-    asked = [AskedVectors.of("vectors", one) for one in several(vectors)]
-    if not tables and not asked:
-        raise SettingError("A source of features expected: a file, a frame or a dict.")
-    if len(tables) == 1 and not asked and _is_of_rows(tables[0]):
-        return encode_rows(known, tables[0], side=side)
-    with workspace(threads) as (connection, scratch):
-        found = [
-            one
-            for table in tables
-            for one in _further(connection, scratch, known, table, id_column, side)
-        ]
-        keys = [side] if id_column is None else [id_column, side]
-        for one in asked:
-            further = read_vectors(connection, scratch, one, keys, side)
-            further.columns = [_named(known, further.columns[0], ("vector",), further.source)]
-            found.append(further)
-    ids = _every(found, side)
-    columns, _ = _over(found, ids, side)
-    made = encode_known(known, {column.name: column for column in columns}, len(ids))
-    return FeatureTable(ids, made.features), _reported(found, made, ids, side, 0)
-
-
-def _is_of_rows(source: Any) -> bool:
-    return isinstance(source, Mapping) and all(isinstance(one, Mapping) for one in source.values())
-
-
-def _further(
-    connection: duckdb.DuckDBPyConnection,
-    scratch: Path,
-    known: Features,
-    source: Any,
-    id_column: Ref | None,
-    side: str,
-) -> list[Found]:
-    """Read the columns of the known blocks from a table, wide or long."""
-    table = AskedTable.of("source", source, 3)
-    if is_object(source) or table.columns:
-        found = read_table(connection, scratch, table, [side], side)
-        for one in found:
-            one.columns = [_named(known, one.columns[0], ("set", "vector"), one.source)]
-        return found
-    fixed = [] if id_column is None else [id_column]
-    loaded = load(connection, scratch, "further_rows", source, FixedDialect(), ids=fixed)
-    blocks = {column_name(block): block for block in known.blocks}
-    wanted = [_asked(block) for name, block in blocks.items() if name in loaded.names]
-    likely = [name for name in (side, f"{side}_id", "id") if name in loaded.names]
-    key = id_column or (likely[0] if likely else 1)
-    rows, distinct = connection.execute(
-        f"SELECT count(*), count(DISTINCT c0) FROM {loaded.table}"  # noqa: S608 - own name
-    ).fetchall()[0]
-    is_long = len(wanted) == 1 and len(loaded.types) <= 3 and distinct < rows
-    if wanted and not (is_long and wanted[0].kind == "set"):
-        return [of_loaded(connection, loaded, key, wanted, side)]
-    connection.execute(f"DROP TABLE {loaded.table}")
-    likely_keys: list[Ref] = [side] if id_column is None else [id_column, side]
-    further = long(connection, scratch, table, likely_keys, side)
-    further.columns = [_named(known, further.columns[0], ("set",), further.source)]
-    return [further]
-
-
-def _asked(block: Block) -> AskedColumn:
-    separator = block.encoding.get("separator", "")
-    return AskedColumn(column_name(block), column_kind(block), separator)
-
-
-def _named(known: Features, column: Column, kinds: Sequence[str], source: str) -> Column:
-    """Return a column under the name of the block that it belongs to."""
-    blocks = {column_name(block): block for block in known.blocks if column_kind(block) in kinds}
-    if column.name in blocks:
-        return column
-    if len(blocks) == 1:
-        return replace(column, name=next(iter(blocks)))
-    every = ", ".join(dict.fromkeys(column_name(block) for block in known.blocks))
-    raise DataError(
-        f"{source}: none of its columns is one of those that the features were made of: {every}."
-    )
-
-
-def _every(found: Sequence[Found], side: str) -> Vocabulary:
-    ids = found[0].ids
-    for one in found[1:]:
-        ids = ids.union(one.ids) if ids.are_whole or not one.ids.are_whole else _texts(one.ids, ids)
-    return Vocabulary(ids.ids, kind=side, id_type=ids.id_type)
-
-
-def _texts(whole: Vocabulary, texts: Vocabulary) -> Vocabulary:
-    return texts.union(Vocabulary(whole.ids, kind=whole.kind))
-
-
-def _over(found: Sequence[Found], ids: Vocabulary, side: str) -> tuple[list[Column], int]:
-    """Return all columns over common ids, under different names, and the number of unknown ids."""
-    columns, unknown = [], 0
-    names = [column.name for one in found for column in one.columns]
-    for one in found:
-        places = ids.places_of(one.ids)
-        _expect_common(places, one.ids, ids, one.source)
-        unknown += int(np.count_nonzero(places < 0))
-        for column in one.columns:
-            moved = column.moved(places)
-            if names.count(column.name) > 1 and len(found) > 1:
-                stem = Path(one.source.partition("::")[0]).name.partition(".")[0]
-                moved = replace(moved, name=f"{stem} {column.name}")
-            columns.append(moved)
-    return columns, unknown
-
-
-def _expect_common(places: Any, own: Vocabulary, ids: Vocabulary, source: str) -> None:
-    """Raise DataError if no id of a source is known, with an id of each side."""
-    if len(places) and len(ids) and not (places >= 0).any():
-        raise DataError(
-            f"{source}: none of its {len(own):,} ids is among the {len(ids):,} {ids.kind}s here. "
-            f"It has ids such as {own.id_of(0)!r}, those here are such as {ids.id_of(0)!r}. If "
-            "another column holds them, name it."
-        )
-
-
-def _reported(
-    found: Sequence[Found], made: Encoded, ids: Vocabulary, side: str, unknown: int
-) -> FeatureReport:
-    return FeatureReport(
-        side=side,
-        sources=tuple(dict.fromkeys(one.source for one in found)),
-        rows=len(ids),
-        with_features=int(np.count_nonzero(made.features.has)),
-        blocks=made.blocks,
-        unknown_ids=unknown,
-        repeated=sum(one.repeated for one in found),
-        without_id=sum(one.without_id for one in found),
-        zeros=sum(one.zeros for one in found),
-        left_out=made.left_out,
-        notes=tuple(note for one in found for note in one.notes),
-        warnings=tuple(warning for one in found for warning in one.warnings),
-    )
-
-
-def _check(side: str, feature_min: int, last: float | None) -> None:
-    if side not in _SIDES:
-        raise SettingError(f"side={side!r}: 'item' or 'user' expected.")
-    check_whole("feature_min", feature_min, least=1)
-    expect_seconds("last", last)

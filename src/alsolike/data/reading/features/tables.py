@@ -24,11 +24,16 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 
 _IDS = ("id", "key")
-_FEATURES = ("feature", "tag", "name", "word", "keyword", "genre", "category", "label", "topic")
+_FEATURES = ("feature", "tag", "keyword", "genre", "category", "label", "topic")
 _VALUES = ("value", "weight", "count", "score", "relevance", "n")
 _VECTORS = ("vector", "embedding", "features")
 # Names of columns that do not say what their features are; the file's name does.
 _PLAIN = ("feature", "features", "name", "value", "id")
+# Columns of which the first is taken for the ids, if none is named so.
+_MOST_GUESSED = 3
+_ASIDE = ", or set such rows aside with on_error='reject', rejects='file'."
+_OPTION = re.compile(r"\b(?:delimiter|quote|escape|header|encoding|on_error|skip_lines|comment)=")
+_HEADER = "If it is a row, pass header=False."
 
 
 @dataclass
@@ -46,6 +51,32 @@ class Found:
     zeros: int = 0
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+
+def load_table(
+    connection: duckdb.DuckDBPyConnection,
+    scratch: Path,
+    table: str,
+    source: Any,
+    ids: Sequence[Ref],
+    scalars: Sequence[Ref] = (),
+) -> SourceTable:
+    """Load a table of features, whose dialect is found; see `alsolike.data.reading.sources.load`.
+
+    Raises
+    ------
+    DataError
+        It cannot be read; ways out by options, which features have not, are not named.
+    """
+    try:
+        return load(connection, scratch, table, source, FixedDialect(), ids=ids, scalars=scalars)
+    except DataError as error:
+        if _OPTION.search(str(error)) is None:
+            raise
+        raise DataError(
+            f"{error} A table of features has no such options: write it with commas, as UTF-8, "
+            "under a line of names; or pass a frame."
+        ) from error
 
 
 def of_loaded(
@@ -69,7 +100,7 @@ def of_loaded(
         columns,
         repeated=rows.repeated,
         without_id=rows.without_id,
-        warnings=loaded.warnings[before:],
+        warnings=_warnings(loaded.warnings[before:]),
     )
 
 
@@ -82,9 +113,9 @@ def wide(
     side: str,
 ) -> Found:
     """Read columns of a table with a row for each id."""
-    loaded = load(connection, scratch, "feature_table", source, FixedDialect(), ids=[id_ref])
+    loaded = load_table(connection, scratch, "feature_table", source, [id_ref])
     found = of_loaded(connection, loaded, id_ref, asked, side)
-    found.warnings = loaded.warnings
+    found.warnings = _warnings(loaded.warnings)
     connection.execute("DROP TABLE feature_table")
     return found
 
@@ -100,11 +131,10 @@ def long(
 
     `likely` are names that the column of ids may have, the first ones first.
     """
-    refs = asked.columns
-    loaded = load(
-        connection, scratch, "feature_pairs", asked.source, FixedDialect(), ids=refs[:2],
-        scalars=refs[2:],
-    )  # fmt: skip
+    refs: tuple[Ref, ...] = asked.columns
+    loaded = load_table(
+        connection, scratch, "feature_pairs", asked.source, refs[:2], scalars=refs[2:]
+    )
     refuse_no_rows(loaded)
     notes: list[str] = []
     if not refs:
@@ -121,8 +151,8 @@ def long(
         pairs, report = of_rows(connection, arranged, roles, rules, ItemTexts(), None, None)
     except DataError as error:  # which names the columns of likes
         raise DataError(
-            f"{error} This is a table of features: in this message, a user is the {side}, and an "
-            "item the feature."
+            f"{str(error).replace(_ASIDE, '.')} This is a table of features: in this message, a "
+            f"user is the {side}, and an item the feature."
         ) from None
     ids = Vocabulary(pairs.users.ids, kind=side, id_type=pairs.users.id_type)
     name = block_name(loaded, feature)
@@ -133,7 +163,7 @@ def long(
         without_id=report.missing,
         zeros=report.zeros,
         notes=notes,
-        warnings=[one for one in report.warnings if "duplicates=" not in one],
+        warnings=_warnings(report.warnings),
     )
 
 
@@ -181,6 +211,12 @@ def _guessed(
         known = [*words, *(f"{word}s" for word in words), *(f"{word}id" for word in words)]
         at = next((p for word in known for p in left if word and names[p] == word), None)
         if at is None and is_needed:
+            if width > _MOST_GUESSED:
+                raise DataError(
+                    f"{loaded.name}: which of its {width:,} columns are the {side} ids and the "
+                    f"features? Name them: FILE:{side.upper()},FEATURE or, with values, "
+                    f"FILE:{side.upper()},FEATURE,VALUE. They are {_listed(loaded)}."
+                )
             at = left[0]
         if at is not None:
             chosen.append(at)
@@ -203,6 +239,19 @@ def _ref(loaded: SourceTable, place: int) -> Ref:
     if name and loaded.names.count(name) == 1 and not (is_number and loaded.dialect is not None):
         return name
     return place + 1
+
+
+def _warnings(given: Sequence[str]) -> list[str]:
+    """Return warnings with ways out that there are for features."""
+    return [
+        one.replace(_HEADER, "If it is a row, write a line of names above it.")
+        for one in given
+        if "duplicates=" not in one
+    ]
+
+
+def _listed(loaded: SourceTable) -> str:
+    return ", ".join(label_of(loaded, place) for place in range(min(len(loaded.types), 30)))
 
 
 def _plain(name: str) -> str:

@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.data.features.columns import Column
-from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.features.asked import AskedColumn, AskedTable
 from alsolike.data.reading.features.guess import guessed
-from alsolike.data.reading.features.tables import Found, of_loaded
+from alsolike.data.reading.features.tables import Found, load_table, of_loaded
 from alsolike.data.reading.source_table import SourceTable
-from alsolike.data.reading.sources import Ref, load
+from alsolike.data.reading.sources import Ref
 from alsolike.data.vocabulary import Vocabulary, check_ids, refuse_blank_ids
 from alsolike.errors import DataError, SettingError
 
@@ -73,7 +72,7 @@ def read_vectors(
         name = Path(source).name.partition(".")[0]
         return of_arrays(name, *_numpy(Path(source), asked.ids), side=side, file=os.fspath(source))
     refs = asked.table.columns
-    loaded = load(connection, scratch, "vector_table", source, FixedDialect(), ids=refs[:1])
+    loaded = load_table(connection, scratch, "vector_table", source, refs[:1])
     item, vector = refs or _columns(connection, loaded, likely, side)
     found = of_loaded(connection, loaded, item, [AskedColumn(vector, "vector")], side)
     connection.execute("DROP TABLE vector_table")
