@@ -227,7 +227,7 @@ def test_wrong_columns_say_where(folder: Path, how, message: str) -> None:
     [
         ("", "the file is empty"),
         ("item,tag\n", "no rows after the header"),
-        ("item\n1\n", "at least 2 columns expected.*A table of features has no such options"),
+        ("item\n1\n", "at least 2 columns expected.*tables of features have no such options"),
         ("item,tag,weight\n1,a,much\n", "line 2, column 'weight': a number expected, found 'much'"),
         ("item,tag,weight\n1,a,-1\n", "a value above 0|negative"),
         ("a,b,c,d\n1,2,3,4\n", "which of its 4 columns are the item ids and the features"),

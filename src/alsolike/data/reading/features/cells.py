@@ -23,6 +23,7 @@ from alsolike.errors import DataError
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
             "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")  # fmt: skip
+_ADDRESSES = ("http://", "https://", "data:")
 _TIMES = ("TIMESTAMP", "DATE")
 _WANTED = {"number": "a finite number", "bins": "a finite number", "date": "a time"}
 
@@ -76,10 +77,15 @@ class IdRows:
         rows = [row for _, row, _ in found]
         return cls(connection, loaded, key, ids, total - len(rows), loaded.rows - total, rows)
 
+    def holds_addresses(self, place: int) -> bool:
+        """Tell whether most cells of a column are addresses of pages or pictures."""
+        told = _Cells(self, place).told
+        return 2 * sum(cell.startswith(_ADDRESSES) for cell in told) > len(told)
+
     def read(self, asked: AskedColumn, side: str) -> Column:
         """Read a column; raise DataError for a cell of another kind, with its row and value."""
         place = place_of(self.loaded, asked.ref, f"{side}_feature")
-        name = self.loaded.names[place] or str(asked.ref)
+        name = name_of(self.loaded, place)
         cells = _Cells(self, place)
         kind, separator, note = asked.kind, asked.separator, ""
         if kind is None:
@@ -90,6 +96,11 @@ class IdRows:
             if separator:
                 note = f"{separator!r} between words (a guess)"
         return cells.column(name, kind, separator or "", asked.n_bins, note)
+
+
+def name_of(loaded: SourceTable, place: int) -> str:
+    """Return the name of a column; of one without, such as "column 3"."""
+    return loaded.names[place] or f"column {place + 1}"
 
 
 @dataclass

@@ -13,6 +13,7 @@ from alsolike.data.features.features import Block, Features, FeatureTable
 from alsolike.data.features.further import encode_rows
 from alsolike.data.features.report import FeatureReport
 from alsolike.data.reading.features.asked import AskedColumn, AskedTable, several
+from alsolike.data.reading.features.cells import name_of
 from alsolike.data.reading.features.combine import (
     MINIMUM,
     check_arguments,
@@ -22,7 +23,7 @@ from alsolike.data.reading.features.combine import (
 )
 from alsolike.data.reading.features.objects import is_object
 from alsolike.data.reading.features.read_features import read_table
-from alsolike.data.reading.features.tables import Found, load_table, long, of_loaded
+from alsolike.data.reading.features.tables import Form, Found, load_table, long, of_loaded
 from alsolike.data.reading.features.vectors import AskedVectors, read_vectors
 from alsolike.data.reading.sources import Ref, workspace
 from alsolike.errors import DataError, SettingError
@@ -37,6 +38,9 @@ def encode_more(
     id_column: Ref | None = None,
     vectors: Any = None,
     side: str = "item",
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
     threads: int | None = None,
 ) -> tuple[FeatureTable, FeatureReport]:
     """Encode further items or users exactly as the features of a model, such as new items.
@@ -53,6 +57,8 @@ def encode_more(
     vectors : path or pair, optional
         As in `read_features`.
     side : {"item", "user"}
+    delimiter, header, encoding : optional
+        Of text files, as in `alsolike.read`; found by default.
     threads : int, optional
 
     Returns
@@ -81,11 +87,12 @@ def encode_more(
         raise SettingError("A source of features expected: a file, a frame or a dict.")
     if len(tables) == 1 and not asked and _is_of_rows(tables[0]):
         return encode_rows(known, tables[0], side=side)
+    form = Form.of(delimiter, header, encoding)
     with workspace(threads) as (connection, scratch):
         found = [
             one
             for table in tables
-            for one in _further(connection, scratch, known, table, id_column, side)
+            for one in _further(connection, scratch, known, table, id_column, side, form)
         ]
         keys = [side] if id_column is None else [id_column, side]
         for one in asked:
@@ -109,18 +116,20 @@ def _further(
     source: Any,
     id_column: Ref | None,
     side: str,
+    form: Form,
 ) -> list[Found]:
     """Read the columns of the known blocks from a table, wide or long."""
     table = AskedTable.of("source", source, 3)
     if is_object(source) or table.columns:
-        found = read_table(connection, scratch, table, [side], side)
+        found = read_table(connection, scratch, table, [side], side, form)
         for one in found:
             one.columns = [_named(known, one.columns[0], ("set", "vector"), one.source)]
         return found
     fixed = [] if id_column is None else [id_column]
-    loaded = load_table(connection, scratch, "further_rows", source, fixed)
+    loaded = load_table(connection, scratch, "further_rows", source, fixed, form=form)
     blocks = {column_name(block): block for block in known.blocks}
-    wanted = [_asked(block) for name, block in blocks.items() if name in loaded.names]
+    names = [name_of(loaded, place) for place in range(len(loaded.types))]
+    wanted = [_asked(block, names) for name, block in blocks.items() if name in names]
     likely = [name for name in (side, f"{side}_id", "id") if name in loaded.names]
     key = id_column or (likely[0] if likely else 1)
     rows, distinct = connection.execute(
@@ -131,14 +140,15 @@ def _further(
         return [of_loaded(connection, loaded, key, wanted, side)]
     connection.execute(f"DROP TABLE {loaded.table}")
     likely_keys: list[Ref] = [side] if id_column is None else [id_column, side]
-    further = long(connection, scratch, table, likely_keys, side)
+    further = long(connection, scratch, table, likely_keys, side, form)
     further.columns = [_named(known, further.columns[0], ("set",), further.source)]
     return [further]
 
 
-def _asked(block: Block) -> AskedColumn:
+def _asked(block: Block, names: Sequence[str]) -> AskedColumn:
+    """Return the column of a block, by its number."""
     separator = block.encoding.get("separator", "")
-    return AskedColumn(column_name(block), column_kind(block), separator)
+    return AskedColumn(1 + names.index(column_name(block)), column_kind(block), separator)
 
 
 def _named(known: Features, column: Column, kinds: Sequence[str], source: str) -> Column:

@@ -18,7 +18,7 @@ from alsolike.data.reading.features.combine import (
     expect_common,
 )
 from alsolike.data.reading.features.objects import is_object, of_object
-from alsolike.data.reading.features.tables import Found, long, wide
+from alsolike.data.reading.features.tables import Form, Found, long, wide
 from alsolike.data.reading.features.vectors import AskedVectors, read_vectors
 from alsolike.data.reading.sources import Ref, workspace
 from alsolike.data.validation import expect_interactions
@@ -40,6 +40,9 @@ def read_features(
     feature_min: int = MINIMUM,
     last: float | None = None,
     ids: Vocabulary | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
     threads: int | None = None,
 ) -> tuple[FeatureTable, FeatureReport]:
     """Read what is known of items or users.
@@ -69,6 +72,8 @@ def read_features(
         Moment from which the age of dates counts, seconds since 1970; default: the latest date.
     ids : Vocabulary, optional
         Only these, in their order; others are counted. Default: all ids of the sources.
+    delimiter, header, encoding : optional
+        Of text files, as in `alsolike.read`; found by default.
     threads : int, optional
 
     Returns
@@ -101,6 +106,7 @@ def read_features(
     named = tuple(one for one in (id_column, feature, value) if one is not None)
     if columns is None and named and (id_column is None or feature is None):
         raise SettingError("id_column= and feature= go together, or columns= with kinds.")
+    form = Form.of(delimiter, header, encoding)
     with workspace(threads) as (connection, scratch):
         found: list[Found] = []
         if columns is not None:
@@ -110,14 +116,14 @@ def read_features(
                     "one with a row for each feature. Give one of them, with its source."
                 )
             asked = asked_columns("columns", columns)
-            found.append(wide(connection, scratch, source, id_column or side, asked, side))
+            found.append(wide(connection, scratch, source, id_column or side, asked, side, form))
         else:
             tables = several(source)
             likely = [side]
             for one in tables:
                 table = AskedTable.of("source", one, 3)
                 table = replace(table, columns=named or table.columns)
-                found += read_table(connection, scratch, table, likely, side)
+                found += read_table(connection, scratch, table, likely, side, form)
         keys = [side] if id_column is None else [id_column, side]
         found += [read_vectors(connection, scratch, one, keys, side) for one in vector_files]
     return combined(found, ids, side, feature_min=feature_min, last=last)
@@ -129,11 +135,12 @@ def read_table(
     asked: AskedTable,
     likely: Sequence[Ref],
     side: str,
+    form: Form | None = None,
 ) -> list[Found]:
     """Read a long table, or take a Python object."""
     if is_object(asked.source):
         return of_object(asked.source, side)
-    return [long(connection, scratch, asked, likely, side)]
+    return [long(connection, scratch, asked, likely, side, form)]
 
 
 @with_example("likes = al.with_features(likes, items={'m1': ['rock'], 'm2': ['folk']})")

@@ -16,6 +16,7 @@ from alsolike.data.reading.cleaning.rows import Roles, Rules, refuse_no_rows
 from alsolike.data.reading.delimited.dialect import FixedDialect
 from alsolike.data.reading.features.asked import EVERY, AskedColumn, AskedTable
 from alsolike.data.reading.features.cells import IdRows
+from alsolike.data.reading.files.encodings import checked_encoding
 from alsolike.data.reading.item_table import ItemTexts
 from alsolike.data.reading.layouts.arrange import arrange
 from alsolike.data.reading.source_table import SourceTable, label_of
@@ -33,7 +34,22 @@ _PLAIN = ("feature", "features", "name", "value", "id")
 _MOST_GUESSED = 3
 _ASIDE = ", or set such rows aside with on_error='reject', rejects='file'."
 _OPTION = re.compile(r"\b(?:delimiter|quote|escape|header|encoding|on_error|skip_lines|comment)=")
+_OF_LIKES = re.compile(r"\b(?:duplicates|missing_id)=")
+_WAY_OUT = re.compile(r" If [^.]*, pass (?:encoding|delimiter|quote|escape|header)=[^.]*\.")
 _HEADER = "If it is a row, pass header=False."
+
+
+@dataclass(frozen=True)
+class Form:
+    """How text files are written; what is not given is found."""
+
+    fixed: FixedDialect
+    encoding: str | None
+
+    @classmethod
+    def of(cls, delimiter: str | None, header: bool | None, encoding: str | None) -> "Form":
+        """Check these; raise SettingError if one is not understood."""
+        return cls(FixedDialect.of(delimiter, None, None, header), checked_encoding(encoding))
 
 
 @dataclass
@@ -60,22 +76,25 @@ def load_table(
     source: Any,
     ids: Sequence[Ref],
     scalars: Sequence[Ref] = (),
+    form: Form | None = None,
 ) -> SourceTable:
-    """Load a table of features, whose dialect is found; see `alsolike.data.reading.sources.load`.
+    """Load a table of features; see `alsolike.data.reading.sources.load`.
 
     Raises
     ------
     DataError
-        It cannot be read; ways out by options, which features have not, are not named.
+        It cannot be read.
     """
+    fixed, encoding = (FixedDialect(), None) if form is None else (form.fixed, form.encoding)
     try:
-        return load(connection, scratch, table, source, FixedDialect(), ids=ids, scalars=scalars)
+        return load(connection, scratch, table, source, fixed, ids=ids, scalars=scalars,
+                    encoding=encoding)  # fmt: skip
     except DataError as error:
         if _OPTION.search(str(error)) is None:
             raise
         raise DataError(
-            f"{error} A table of features has no such options: write it with commas, as UTF-8, "
-            "under a line of names; or pass a frame."
+            f"{error} On the command line, tables of features have no such options: write them "
+            "with commas, as UTF-8, under a line of names."
         ) from error
 
 
@@ -90,9 +109,12 @@ def of_loaded(
     refuse_no_rows(loaded)
     before = len(loaded.warnings)
     rows = IdRows.of(connection, loaded, id_ref, side)
+    notes = []
     if [one.ref for one in asked] == [EVERY]:
         others = [place for place in range(len(loaded.types)) if place != rows.key]
-        asked = [AskedColumn(_ref(loaded, place)) for place in others]
+        addresses = [place for place in others if rows.holds_addresses(place)]
+        asked = [AskedColumn(_ref(loaded, place)) for place in others if place not in addresses]
+        notes = [f"left out column {label_of(loaded, place)}, of addresses" for place in addresses]
     columns = [rows.read(one, side) for one in asked]
     return Found(
         loaded.name,
@@ -100,6 +122,7 @@ def of_loaded(
         columns,
         repeated=rows.repeated,
         without_id=rows.without_id,
+        notes=notes,
         warnings=_warnings(loaded.warnings[before:]),
     )
 
@@ -111,9 +134,10 @@ def wide(
     id_ref: Ref,
     asked: Sequence[AskedColumn],
     side: str,
+    form: Form | None = None,
 ) -> Found:
     """Read columns of a table with a row for each id."""
-    loaded = load_table(connection, scratch, "feature_table", source, [id_ref])
+    loaded = load_table(connection, scratch, "feature_table", source, [id_ref], form=form)
     found = of_loaded(connection, loaded, id_ref, asked, side)
     found.warnings = _warnings(loaded.warnings)
     connection.execute("DROP TABLE feature_table")
@@ -126,6 +150,7 @@ def long(
     asked: AskedTable,
     likely: Sequence[Ref],
     side: str,
+    form: Form | None = None,
 ) -> Found:
     """Read a table with a row for each id and feature, such as a tag, perhaps with a value.
 
@@ -133,7 +158,7 @@ def long(
     """
     refs: tuple[Ref, ...] = asked.columns
     loaded = load_table(
-        connection, scratch, "feature_pairs", asked.source, refs[:2], scalars=refs[2:]
+        connection, scratch, "feature_pairs", asked.source, refs[:2], scalars=refs[2:], form=form
     )
     refuse_no_rows(loaded)
     notes: list[str] = []
@@ -170,15 +195,13 @@ def long(
 def block_name(loaded: SourceTable, feature: Ref) -> str:
     """Return the name of the features of a long table: that of the column, or of the file."""
     text = str(feature)
-    bare = re.sub(r"\[[^\]]*\]", "", text).rpartition(".")[2] or text
-    if bare in loaded.names and _plain(bare) not in _PLAIN and not bare.isdecimal():
-        return bare
-    if text.isdecimal() and 1 <= int(text) <= len(loaded.names):
-        named = loaded.names[int(text) - 1]
-        if named and _plain(named) not in _PLAIN and not named.isdecimal():
-            return named
+    is_number = text.isdecimal() and 1 <= int(text) <= len(loaded.names)
+    path = loaded.names[int(text) - 1] if is_number and text not in loaded.names else text
+    for part in reversed(re.sub(r"\[[^\]]*\]", "", path).split(".")):
+        if _plain(part) not in ("", *_PLAIN) and not part.isdecimal():
+            return part.strip()
     stem = Path(loaded.name.partition("::")[0]).name.partition(".")[0]
-    return stem if loaded.unit == "line" or loaded.parts else bare if bare.strip() else "feature"
+    return stem if loaded.unit == "line" or loaded.parts else "feature"
 
 
 def _of_pairs(name: str, pairs: Interactions) -> Column:
@@ -228,7 +251,8 @@ def _guessed(
     note = (
         f"{loaded.name}: {said}{unused} (a guess; FILE:{side.upper()},FEATURE,VALUE names columns)"
     )
-    is_sure = not left and names[chosen[0]] in wanted and names[chosen[1]] in _FEATURES
+    is_named = width == 2 or names[chosen[1]] in _FEATURES
+    is_sure = not left and is_named and names[chosen[0]] in wanted
     return tuple(_ref(loaded, place) for place in chosen), [] if is_sure else [note]
 
 
@@ -242,12 +266,13 @@ def _ref(loaded: SourceTable, place: int) -> Ref:
 
 
 def _warnings(given: Sequence[str]) -> list[str]:
-    """Return warnings with ways out that there are for features."""
-    return [
+    """Return warnings without ways out that are those of likes alone."""
+    said = [
         one.replace(_HEADER, "If it is a row, write a line of names above it.")
         for one in given
-        if "duplicates=" not in one
+        if not _OF_LIKES.search(one)
     ]
+    return [_WAY_OUT.sub("", one) for one in said]
 
 
 def _listed(loaded: SourceTable) -> str:
