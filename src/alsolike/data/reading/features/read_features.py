@@ -107,6 +107,9 @@ def read_features(
     if columns is None and named and (id_column is None or feature is None):
         raise SettingError("id_column= and feature= go together, or columns= with kinds.")
     form = Form.of(delimiter, header, encoding)
+    if columns is None and not vector_files and all(map(is_object, several(source))):
+        objects = [one for table in several(source) for one in of_object(table, side)]
+        return combined(objects, ids, side, feature_min=feature_min, last=last)
     with workspace(threads) as (connection, scratch):
         found: list[Found] = []
         if columns is not None:
