@@ -1,4 +1,7 @@
-"""Holds the cells of one column of a table that tells something of items or users."""
+"""Holds the cells of one column of a table that tells something of items or users.
+
+Readers of all kinds of tables make such columns, and `encode` makes features of them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -94,13 +94,15 @@ def test_several_tables_are_blocks_and_plain_names_take_the_name_of_the_file(fol
 
 
 def test_users_have_a_table_of_their_own(folder: Path) -> None:
-    likes, report = read(folder, users=folder / "users.csv", user_feature="country:set,age:number",
-                         user_features={"ann": ["chess"]})  # fmt: skip
+    likes, report = read(
+        folder, user_table=folder / "users.csv", user_feature="country:set,age:number",
+        user_features={"ann": ["chess"]},
+    )  # fmt: skip
     assert [block.name for block in likes.user_features.blocks] == ["country", "age", "feature"]
     assert report.features[0].side == "user"
     assert likes.item_features is None
-    with pytest.raises(SettingError, match="users= and user_feature= go together"):
-        read(folder, users=folder / "users.csv")
+    with pytest.raises(SettingError, match="user_table= and user_feature= go together"):
+        read(folder, user_table=folder / "users.csv")
 
 
 def test_columns_of_the_likes_are_texts_of_their_items(tmp_path: Path) -> None:

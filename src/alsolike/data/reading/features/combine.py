@@ -98,6 +98,6 @@ def reported(
 def check_arguments(side: str, feature_min: int, last: float | None) -> None:
     """Raise SettingError for arguments that are no sides, counts or moments."""
     if side not in _SIDES:
-        raise SettingError(f"side={side!r}: 'item' or 'user' expected.")
+        raise SettingError(f"The side must be 'item' or 'user', not {side!r}.")
     check_whole("feature_min", feature_min, least=1)
     expect_seconds("last", last)

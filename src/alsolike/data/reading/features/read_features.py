@@ -105,7 +105,7 @@ def read_features(
         raise SettingError("A source of features expected: a file, a frame, a dict or a matrix.")
     named = tuple(one for one in (id_column, feature, value) if one is not None)
     if columns is None and named and (id_column is None or feature is None):
-        raise SettingError("id_column= and feature= go together, or columns= with kinds.")
+        raise SettingError("Name the columns of ids and of features, or columns with kinds.")
     form = Form.of(delimiter, header, encoding)
     if columns is None and not vector_files and all(map(is_object, several(source))):
         objects = [one for table in several(source) for one in of_object(table, side)]
@@ -115,8 +115,8 @@ def read_features(
         if columns is not None:
             if feature is not None or value is not None or source is None:
                 raise SettingError(
-                    "columns= are those of a table with a row for each id, feature= and value= of "
-                    "one with a row for each feature. Give one of them, with its source."
+                    "Columns with kinds are those of a table with a row for each id, a feature and "
+                    "a value those of one with a row for each feature. Give one of them."
                 )
             asked = asked_columns("columns", columns)
             found.append(wide(connection, scratch, source, id_column or side, asked, side, form))
