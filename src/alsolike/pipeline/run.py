@@ -17,7 +17,7 @@ from alsolike.engines.hardware import available
 from alsolike.errors import DataError, DegenerateError
 from alsolike.evaluation.folds import FoldsEvaluation, evaluate_folds
 from alsolike.evaluation.holdout_report import HoldoutReport, holdout_report
-from alsolike.evaluation.item_to_item.agreement import Features
+from alsolike.evaluation.item_to_item.agreement import FeatureVectors
 from alsolike.evaluation.item_to_item.unseen_users import folds_of, unseen_users
 from alsolike.models.base import FittedModel
 from alsolike.models.family import TrainingData
@@ -74,7 +74,7 @@ class Prepared:
     split: Split
     lineup: Lineup
     strategy: Strategy | None
-    features: Features | None = None
+    features: FeatureVectors | None = None
     folds: tuple[Split, ...] = ()
 
     @property
