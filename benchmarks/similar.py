@@ -119,7 +119,10 @@ def count_contenders(folds: Sequence[Fold], measure: Callable[..., Contender]) -
 
 
 def contenders(
-    folds: Sequence[Fold], configs: Sequence[ALSConfig], features: FeatureVectors | None, threads: int
+    folds: Sequence[Fold],
+    configs: Sequence[ALSConfig],
+    features: FeatureVectors | None,
+    threads: int,
 ) -> list[Contender]:
     """Train and evaluate all on each fold."""
     engine = LocalEngine(threads)

@@ -19,6 +19,7 @@ from alsolike.models.family import Family, Known
 from alsolike.models.linear.ease import EASEFamily
 from alsolike.models.linear.sparse import SparseLinearFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
+from alsolike.models.profile.family import ItemProfileFamily
 from alsolike.models.protocols import expect_model
 from alsolike.models.settings import FamilyConfig
 from alsolike.models.similarity.config import USUAL_SIMILARITY
@@ -29,6 +30,7 @@ FAMILIES: list[Family] = [
     ItemKNNFamily(),
     EASEFamily(),
     SparseLinearFamily(),
+    ItemProfileFamily(),
     PopularityFamily(),
     RandomFamily(),
     FactorsFamily(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.files.listing import files_of
 from alsolike.data.splitting.by_name import check_scheme, folds_by_time, split_by
@@ -263,7 +264,9 @@ def resolve(job: Job) -> ResolvedJob:
     if not isinstance(job, Job):
         raise SettingError(f"A Job expected, as alsolike.Job makes it, not {said(job)}.")
     resolved = ResolvedJob(job, LocalEngine(job.threads), _image_folder(job))
+    anything = Features.of_words("any", [["thing"]])  # no family is refused for want of them here
     anyone = Interactions.from_columns(["anyone"], ["anything"])
+    anyone = replace(anyone, item_features=anything)
     preset = resolved.preset(anyone)
     lineup = resolved.lineup(anyone, preset)
     _refuse_unsearched(job, lineup)
