@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from alsolike.data.merge import joined
     from alsolike.data.reading.read import read
     from alsolike.data.splitting.folds import split_folds
+    from alsolike.data.splitting.new_items import hold_out_new_items
     from alsolike.data.splitting.split import Split
     from alsolike.data.splitting.splitters import (
         hold_out,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     )
     from alsolike.data.splitting.unseen_users import hold_out_unseen_users
     from alsolike.errors import AlsolikeError
+    from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
     from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
     from alsolike.export.factors import export_factors
@@ -79,6 +81,7 @@ __all__ = [
     "anonymize",
     "evaluate",
     "evaluate_folds",
+    "evaluate_new_items",
     "expand",
     "explain",
     "export_factors",
@@ -91,6 +94,7 @@ __all__ = [
     "hold_out",
     "hold_out_by_time",
     "hold_out_fraction",
+    "hold_out_new_items",
     "hold_out_unseen_users",
     "hold_out_users",
     "iterate",
@@ -121,6 +125,7 @@ _MODULES = {
     "data.merge": ("joined",),
     "data.reading.read": ("read",),
     "data.splitting.folds": ("split_folds",),
+    "data.splitting.new_items": ("hold_out_new_items",),
     "data.splitting.split": ("Split",),
     "data.splitting.splitters": (
         "hold_out",
@@ -131,6 +136,7 @@ _MODULES = {
     ),
     "data.splitting.unseen_users": ("hold_out_unseen_users",),
     "errors": ("AlsolikeError",),
+    "evaluation.cold_items.evaluate": ("evaluate_new_items",),
     "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
     "export.factors": ("export_factors",),

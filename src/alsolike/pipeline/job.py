@@ -9,13 +9,13 @@ from typing import Any
 from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.files.listing import files_of
-from alsolike.data.splitting.by_name import check_scheme, folds_by_time, split_by
+from alsolike.data.splitting.by_name import NEW_ITEMS, check_scheme, folds_by_time, split_by
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.data.validation import said
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.errors import SettingError, WritingError
+from alsolike.errors import DataError, SettingError, WritingError
 from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
@@ -215,7 +215,12 @@ class ResolvedJob:
 
     def lineup(self, train: Interactions, preset: Preset) -> Lineup:
         """Return the families to try on this table, with their candidates."""
-        found = self.job.search.lineup(train, seed=self.job.seed, thorough=preset.thorough)
+        found = self.job.search.lineup(
+            train,
+            seed=self.job.seed,
+            thorough=preset.thorough,
+            by_features=self.job.by in NEW_ITEMS,
+        )
         half_lives = self.job.half_lives
         return found.with_half_lives(half_lives) if half_lives else found
 
@@ -236,6 +241,11 @@ class ResolvedJob:
     def split(self, kept: Interactions, preset: Preset) -> Split:
         """Split as the job asks; similar items are scored on users whom training never saw."""
         job = self.job
+        if job.by in NEW_ITEMS and kept.item_features is None:
+            raise DataError(
+                f"A split by {job.by} is for models that know new items by their features, and the "
+                "items of this table have none. Read it with features, or split in another way."
+            )
         if preset.ranking(job.seed).is_of_unseen_users:
             return hold_out_unseen_users(kept, seed=job.seed)
         if job.by != "items":

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,11 +35,15 @@ class Split:
         fold-in, before it is asked for the rest.
     details : tuple of (label, text)
         What else is to be said of how the parts were made.
+    is_by_items : bool
+        Whether validation and test have whole items, of which no other part has an interaction.
+        Lists are scored over these items alone then.
 
     Raises
     ------
     DataError
-        The parts have different users or items, share a pair, or only some have timestamps.
+        The parts have different users or items, share a pair, or only some have timestamps; or
+        parts share an item, and the split is by items.
 
     Examples
     --------
@@ -57,6 +62,7 @@ class Split:
     method: str
     given: Interactions | None = None
     details: tuple[tuple[str, str], ...] = ()
+    is_by_items: bool = False
 
     def __post_init__(self) -> None:
         for name in ("train", "validation", "test"):
@@ -78,6 +84,26 @@ class Split:
                 f"The parts of a split must be disjoint; {shared:,} (user, item) pairs are in "
                 "more than one."
             )
+        if self.is_by_items:
+            self._refuse_shared_items()
+
+    def _refuse_shared_items(self) -> None:
+        if self.given is not None:
+            raise DataError("A split by items has no given items: its users are in training.")
+        in_parts = np.array([part.item_counts > 0 for part in self._parts])
+        if (shared := np.flatnonzero(in_parts.sum(axis=0) > 1)).size:
+            raise DataError(
+                f"The parts of a split by items must not share items; {len(shared):,} are in more "
+                f"than one, such as {self.train.items.id_of(int(shared[0]))!r}. Leave their likes "
+                "out of training, or make the split with is_by_items=False."
+            )
+
+    def new_items(self, part: Literal["validation", "test"]) -> Indices | None:
+        """Return the rows of the items of a part, int64, ascending; None if not split by items."""
+        if not self.is_by_items:
+            return None
+        held_out = self.validation if part == "validation" else self.test
+        return np.flatnonzero(held_out.item_counts)
 
     @property
     def _parts(self) -> list[Interactions]:
