@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from alsolike.data.splitting.unseen_users import hold_out_unseen_users
     from alsolike.errors import AlsolikeError
+    from alsolike.evaluation.ablation import ablation
     from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
     from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from alsolike.models.linear.ease import EASEConfig
     from alsolike.models.linear.sparse import SparseLinearConfig
     from alsolike.models.neighbours.config import ItemKNNConfig
+    from alsolike.models.profile.config import ItemProfileConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
     from alsolike.pipeline.run import run_job
@@ -70,6 +72,7 @@ __all__ = [
     "FactorModel",
     "Interactions",
     "ItemKNNConfig",
+    "ItemProfileConfig",
     "Job",
     "Range",
     "Rules",
@@ -78,6 +81,7 @@ __all__ = [
     "SparseLinearConfig",
     "Split",
     "Table",
+    "ablation",
     "anonymize",
     "evaluate",
     "evaluate_folds",
@@ -136,6 +140,7 @@ _MODULES = {
     ),
     "data.splitting.unseen_users": ("hold_out_unseen_users",),
     "errors": ("AlsolikeError",),
+    "evaluation.ablation": ("ablation",),
     "evaluation.cold_items.evaluate": ("evaluate_new_items",),
     "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
@@ -149,6 +154,7 @@ _MODULES = {
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.neighbours.config": ("ItemKNNConfig",),
+    "models.profile.config": ("ItemProfileConfig",),
     "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),
     "recommending.explain": ("explain",),

@@ -71,6 +71,12 @@ _SEARCHING = (
         "[default: ranking].",
         type=_OBJECTIVE,
     ),
+    given(
+        "--keep-own-features",
+        "Fit also to features that test users themselves gave, such as their tags: these tell what "
+        "they like.",
+        is_flag=True,
+    ),
     given("--judge", "Old name of --objective.", type=_OBJECTIVE, hidden=True),
     given(
         "--grid",

@@ -81,7 +81,7 @@ def evaluate(
 ) -> None:
     """Score a model on held-out likes, each mean with its 95 % interval."""
     from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
-    from alsolike.evaluation.metrics.evaluate import USUAL
+    from alsolike.evaluation.metrics.evaluate import ACCURACY, USUAL
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
     from alsolike.evaluation.metrics.result import describe_degenerate
     from alsolike.pipeline.similar_items.compare import FeatureSource
@@ -90,8 +90,8 @@ def evaluate(
     if new_items:
         if agree is not None:
             raise click.UsageError("--agree is for lists of all items; leave out --new-items.")
-        named = {} if metrics is None else {"metrics": names_of(metrics) or ()}
-        say_answer(evaluate_new_items(loaded, known, **named, **how), verbose=verbose)
+        names = ACCURACY if metrics is None else names_of(metrics) or ()
+        say_answer(evaluate_new_items(loaded, known, metrics=names, **how), verbose=verbose)
         return
     names = USUAL if metrics is None else names_of(metrics) or ()
     features = None if agree is None else FeatureSource.of(agree).read(loaded)

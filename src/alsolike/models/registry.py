@@ -151,6 +151,25 @@ def family_of_model(model: Any, purpose: str = "save it") -> Family:
     )
 
 
+def uses_features(config: Any) -> bool:
+    """Tell whether a model of this configuration, or a member of it, uses features.
+
+    Examples
+    --------
+    >>> from alsolike.models.linear.ease import EASEConfig
+    >>> uses_features(EASEConfig())
+    False
+    """
+    family = family_of(config)
+    return family.uses_features or any(map(uses_features, family.members(config)))
+
+
+def needs_features(config: Any) -> bool:
+    """Tell whether a model of this configuration, or a member of it, needs features."""
+    family = family_of(config)
+    return family.needs_features or any(map(needs_features, family.members(config)))
+
+
 def config_of(settings: Mapping[str, Any]) -> Any:
     """Build a configuration from plain settings; SettingError for an unknown family.
 

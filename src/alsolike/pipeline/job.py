@@ -83,6 +83,9 @@ class Job:
     agree : str or None
         Features of items, such as tags, that similar items should share: a further column of the
         item table, or ``"FILE:ITEM,FEATURE"``, a table with a feature of an item in each row.
+    keep_own_features : bool
+        Of features that users gave, such as tags: also fit to those of test users, which tell what
+        they like. False: these are left out, see `Split`.
     seed : int
         Random seed of the split, the initial factors and the galleries.
     threads : int or None
@@ -120,6 +123,7 @@ class Job:
     popularity_bias: float | str = AUTO
     one_model: bool = False
     agree: str | None = None
+    keep_own_features: bool = False
     seed: int = 0
     threads: int | None = None
     with_history: bool = True
@@ -235,11 +239,17 @@ class ResolvedJob:
 
     def folds(self, kept: Interactions) -> tuple[Split, ...]:
         """Return the rolling folds that the job asks for; none by default."""
-        folds = self.job.folds
-        return () if folds is None else folds_by_time(kept, folds, self.job.share)
+        job = self.job
+        if job.folds is None:
+            return ()
+        found = folds_by_time(kept, job.folds, job.share)
+        return tuple(replace(one, keeps_own_features=job.keep_own_features) for one in found)
 
     def split(self, kept: Interactions, preset: Preset) -> Split:
         """Split as the job asks; similar items are scored on users whom training never saw."""
+        return replace(self._split(kept, preset), keeps_own_features=self.job.keep_own_features)
+
+    def _split(self, kept: Interactions, preset: Preset) -> Split:
         job = self.job
         if job.by in NEW_ITEMS and kept.item_features is None:
             raise DataError(

@@ -15,6 +15,7 @@ from alsolike.data.reading.read import ReadReport, read
 from alsolike.data.splitting.split import Split
 from alsolike.engines.hardware import available
 from alsolike.errors import DataError, DegenerateError
+from alsolike.evaluation.ablation import Ablation, ablation, has_features
 from alsolike.evaluation.folds import FoldsEvaluation, evaluate_folds
 from alsolike.evaluation.holdout_report import HoldoutReport, holdout_report
 from alsolike.evaluation.item_to_item.agreement import FeatureVectors
@@ -23,7 +24,7 @@ from alsolike.models.base import FittedModel
 from alsolike.models.family import TrainingData
 from alsolike.models.fit import fit
 from alsolike.models.protocols import compares_items
-from alsolike.models.registry import family_of
+from alsolike.models.registry import family_of, uses_features
 from alsolike.pipeline.job import Job, ResolvedJob, resolve
 from alsolike.pipeline.outcome import LIST_LENGTH, Outcome
 from alsolike.pipeline.outputs import (
@@ -142,13 +143,16 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         steps = prepared.how_read, prepared.how_filtered, prepared.split
         raise write_without_model(none, job.out, *steps, command=job.command) from None
     run = job.search.chosen_run(found)
-    test = by_fold = None
+    test = by_fold = ablated = None
     try:
         compared = compare(resolved, prepared, found, observer=observer)
         observer.tell(compared)  # the first result: whether it is better than baselines
         if not found.objective.is_of_unseen_users:
             test = measure_lists(resolved, prepared, found)
             observer.tell(test)
+            ablated = measure_features(resolved, prepared, found, observer=observer)
+            if ablated is not None:
+                observer.tell(ablated)
         if prepared.folds:
             by_fold = measure_folds(resolved, prepared, found, observer=observer)
             observer.tell(by_fold)
@@ -165,6 +169,7 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         chosen_run=run,
         test=test,
         by_fold=by_fold,
+        ablation=ablated,
         compared=compared,
         model=model,
         similar_model=similar_model,
@@ -257,6 +262,37 @@ def measure_lists(resolved: ResolvedJob, prepared: Prepared, found: SearchResult
         resolved.engine,
         others=baselines_of_lists(found, search.chosen_run(found), train),
         features=prepared.features,
+    )
+
+
+def measure_features(
+    resolved: ResolvedJob,
+    prepared: Prepared,
+    found: SearchResult,
+    *,
+    observer: Observer = SILENT,
+) -> Ablation | None:
+    """Compare features with none and with others, by the chosen settings or the best that use any.
+
+    None where there are no features, or no such settings.
+    """
+    train, objective = prepared.split.train, found.objective
+    if not has_features(train):
+        return None
+    chosen = resolved.job.search.chosen(found)
+    others = (row.config for row in found.rows if row.is_candidate)
+    config = next(filter(uses_features, [chosen, *others]), None)
+    if config is None:
+        return None
+    return ablation(
+        prepared.split,
+        config,
+        k=objective.k,
+        metric=objective.metric,
+        exclude_seen=prepared.preset.exclude_seen,
+        seed=resolved.job.seed,
+        engine=resolved.engine,
+        observer=observer,
     )
 
 
@@ -375,7 +411,7 @@ def search_settings(
             longest[family] = max(longest.get(family, 0.0), seconds)
         beside = sum(seconds_as(one, trained) for one in small)
         beside += sum(times * longest.get(family, 0.0) for family, times in own.items())
-        fits = 2 + len(prepared.folds)
+        fits = 2 + len(prepared.folds) + (3 if has_features(prepared.split.train) else 0)
         return after + share * (fits * max(longest.values(), default=0.0) + folds * beside)
 
     with Ledger(resolved.ledger) as ledger:

@@ -1,6 +1,7 @@
 """Holds training, validation and test interactions over the same users and items."""
 
 import functools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.features.attributed import AttributedFeatures
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.validation import expect_interactions, said
 from alsolike.errors import DataError
@@ -38,6 +41,11 @@ class Split:
     is_by_items : bool
         Whether validation and test have whole items, of which no other part has an interaction.
         Lists are scored over these items alone then.
+    keeps_own_features : bool
+        Of features that people gave (`AttributedFeatures`): fit to those of all people. False: what
+        test and validation users gave is left out of training, and what test users gave is left out
+        of training and validation together; in a split by items, only what they gave of the items
+        that they like there.
 
     Raises
     ------
@@ -63,6 +71,7 @@ class Split:
     given: Interactions | None = None
     details: tuple[tuple[str, str], ...] = ()
     is_by_items: bool = False
+    keeps_own_features: bool = False
 
     def __post_init__(self) -> None:
         for name in ("train", "validation", "test"):
@@ -86,6 +95,32 @@ class Split:
             )
         if self.is_by_items:
             self._refuse_shared_items()
+        if isinstance(self.test.item_features, AttributedFeatures):
+            self._leave_out_own_features(self.test.item_features)
+
+    def _leave_out_own_features(self, known: AttributedFeatures) -> None:
+        """Replace the features of training and validation by those that others gave."""
+        for name, left_out in (
+            ("train", (self.validation, self.test)),
+            ("validation", (self.test,)),
+        ):
+            features: Features = known
+            if self.keeps_own_features:
+                pass
+            elif self.is_by_items:
+                liked = functools.reduce(operator.add, map(_pattern, left_out))
+                features = known.without_pairs(self.test.users, liked)
+            else:
+                has = functools.reduce(operator.or_, (part.user_counts > 0 for part in left_out))
+                features = known.without(self.test.users.subset(np.flatnonzero(has)))
+            part = replace(getattr(self, name), item_features=features)
+            object.__setattr__(self, name, part)
+
+    @property
+    def own_features(self) -> int:
+        """Cells of features that training lacks, since only held-out users gave them."""
+        known, left = self.test.item_features, self.train.item_features
+        return 0 if known is None or left is None else known.matrix.nnz - left.matrix.nnz
 
     def _refuse_shared_items(self) -> None:
         if self.given is not None:
@@ -129,7 +164,7 @@ class Split:
 
         In a hold-out of whole users, the given items of validation users are included.
         """
-        parts = [self.train, self.validation]
+        parts = [self.validation, self.train]  # with the features of the first
         if self.given is not None:
             is_test_user = np.zeros(self.test.n_users, dtype=bool)
             is_test_user[self.test_users] = True
@@ -148,6 +183,9 @@ class Split:
         """Return pairs of a label and a text."""
         rows = [("split", self.method), *self.details]
         rows.append(("training", f"{self.train.n_interactions:,} interactions"))
+        if self.own_features:
+            rows.append(("features left out, given by held-out users alone",
+                         f"{self.own_features:,}"))  # fmt: skip
         if self.given is not None:
             rows.append(("given of held-out users", f"{self.given.n_interactions:,} interactions"))
         shown = self.train.user_counts + (0 if self.given is None else self.given.user_counts)

@@ -40,7 +40,8 @@ class _Counted:
     def __call__(self, rows: Indices, members: Members) -> Values:
         """Return the number of new items in each group, float64, (1, n)."""
         both = members.bits & self._bits
-        return np.unpackbits(both, axis=1).sum(axis=1, dtype=np.float64)[None]
+        counts: Values = np.unpackbits(both, axis=1).sum(axis=1, dtype=np.float64)[None]
+        return counts
 
 
 def shown_new_items(

@@ -95,8 +95,11 @@ class ItemProfileModel(HistoryModel):
         Of the 50 nearest, whether they have likes or not; -inf for features of a single item.
         """
         near = self._directions[item_indices] @ self._turned_directions
-        near = _without(sp.csr_array(near), np.arange(len(self.items))[item_indices])
-        scores = (_largest(near, _NEAREST) @ self._has_feature).toarray().astype(np.float32)
+        near = _without(
+            sp.csr_array(near), np.arange(len(self.items), dtype=np.int32)[item_indices]
+        )
+        near = _largest(near, _NEAREST)
+        scores: Floats = (near @ self._has_feature).toarray().astype(np.float32)
         counts = np.bincount(self._has_feature.indices, minlength=self._features.n_features)
         scores[:, counts < _FEWEST] = -np.inf
         return scores
