@@ -90,8 +90,8 @@ def evaluate(
     if new_items:
         if agree is not None:
             raise click.UsageError("--agree is for lists of all items; leave out --new-items.")
-        names = ACCURACY if metrics is None else names_of(metrics) or ()
-        say_answer(evaluate_new_items(loaded, known, metrics=names, **how), verbose=verbose)
+        of_new = ACCURACY if metrics is None else names_of(metrics) or ()
+        say_answer(evaluate_new_items(loaded, known, metrics=of_new, **how), verbose=verbose)
         return
     names = USUAL if metrics is None else names_of(metrics) or ()
     features = None if agree is None else FeatureSource.of(agree).read(loaded)

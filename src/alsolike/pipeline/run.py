@@ -15,17 +15,16 @@ from alsolike.data.reading.read import ReadReport, read
 from alsolike.data.splitting.split import Split
 from alsolike.engines.hardware import available
 from alsolike.errors import DataError, DegenerateError
-from alsolike.evaluation.ablation import Ablation, ablation, has_features
-from alsolike.evaluation.folds import FoldsEvaluation, evaluate_folds
-from alsolike.evaluation.holdout_report import HoldoutReport, holdout_report
+from alsolike.evaluation.ablation import has_features
 from alsolike.evaluation.item_to_item.agreement import FeatureVectors
 from alsolike.evaluation.item_to_item.unseen_users import folds_of, unseen_users
 from alsolike.models.base import FittedModel
 from alsolike.models.family import TrainingData
 from alsolike.models.fit import fit
 from alsolike.models.protocols import compares_items
-from alsolike.models.registry import family_of, uses_features
+from alsolike.models.registry import family_of
 from alsolike.pipeline.job import Job, ResolvedJob, resolve
+from alsolike.pipeline.measure import measure_features, measure_folds, measure_lists
 from alsolike.pipeline.outcome import LIST_LENGTH, Outcome
 from alsolike.pipeline.outputs import (
     publish,
@@ -42,7 +41,6 @@ from alsolike.pipeline.similar_items.compare import (
     with_settings,
 )
 from alsolike.pipeline.similar_items.contestants import (
-    baselines_of_lists,
     contestants_of,
     families_of_contestants,
     similar_configs,
@@ -148,13 +146,19 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         compared = compare(resolved, prepared, found, observer=observer)
         observer.tell(compared)  # the first result: whether it is better than baselines
         if not found.objective.is_of_unseen_users:
-            test = measure_lists(resolved, prepared, found)
+            test = measure_lists(resolved, prepared.split, found, features=prepared.features)
             observer.tell(test)
-            ablated = measure_features(resolved, prepared, found, observer=observer)
+            ablated = measure_features(
+                resolved,
+                prepared.split,
+                found,
+                exclude_seen=prepared.preset.exclude_seen,
+                observer=observer,
+            )
             if ablated is not None:
                 observer.tell(ablated)
         if prepared.folds:
-            by_fold = measure_folds(resolved, prepared, found, observer=observer)
+            by_fold = measure_folds(resolved, prepared.folds, found, observer=observer)
             observer.tell(by_fold)
     finally:
         observer.tell(found)
@@ -249,69 +253,6 @@ def compare(
         engine=resolved.engine,
         observer=observer,
         one_model=job.one_model,
-    )
-
-
-def measure_lists(resolved: ResolvedJob, prepared: Prepared, found: SearchResult) -> HoldoutReport:
-    """Measure the lists of the chosen settings and of baselines on test users."""
-    search, train = resolved.job.search, prepared.split.train
-    return holdout_report(
-        found.objective,
-        search.chosen(found),
-        prepared.split,
-        resolved.engine,
-        others=baselines_of_lists(found, search.chosen_run(found), train),
-        features=prepared.features,
-    )
-
-
-def measure_features(
-    resolved: ResolvedJob,
-    prepared: Prepared,
-    found: SearchResult,
-    *,
-    observer: Observer = SILENT,
-) -> Ablation | None:
-    """Compare features with none and with others, by the chosen settings or the best that use any.
-
-    None where there are no features, or no such settings.
-    """
-    train, objective = prepared.split.train, found.objective
-    if not has_features(train):
-        return None
-    chosen = resolved.job.search.chosen(found)
-    others = (row.config for row in found.rows if row.is_candidate)
-    config = next(filter(uses_features, [chosen, *others]), None)
-    if config is None:
-        return None
-    return ablation(
-        prepared.split,
-        config,
-        k=objective.k,
-        metric=objective.metric,
-        exclude_seen=prepared.preset.exclude_seen,
-        seed=resolved.job.seed,
-        engine=resolved.engine,
-        observer=observer,
-    )
-
-
-def measure_folds(
-    resolved: ResolvedJob,
-    prepared: Prepared,
-    found: SearchResult,
-    *,
-    observer: Observer = SILENT,
-) -> FoldsEvaluation:
-    """Train the chosen settings on each rolling fold, and measure their lists on its test users."""
-    objective = found.objective
-    return evaluate_folds(
-        resolved.job.search.chosen(found),
-        prepared.folds,
-        k=objective.k,
-        metrics=[objective.metric],
-        engine=resolved.engine,
-        observer=observer,
     )
 
 
