@@ -50,7 +50,7 @@ def joined(
     total.eliminate_zeros()
     return Interactions(
         total, users, items, _latest(before, newer, total, users, items),
-        _catalogue(before, newer, items),
+        joined_catalogue(before.items, before.catalogue, newer.items, newer.catalogue, items),
         joined_features(
             before.items, before.item_features, newer.items, newer.item_features, items
         ),
@@ -130,7 +130,7 @@ def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
     total = canonical(matrix)
     return Interactions(
         total, before.users, items, _latest(kept, likers, total, before.users, items),
-        _catalogue(before, likers, items),
+        joined_catalogue(before.items, before.catalogue, likers.items, likers.catalogue, items),
         joined_features(
             before.items, before.item_features, likers.items, likers.item_features, items
         ),
@@ -214,16 +214,22 @@ def _keys(rows: npt.ArrayLike, columns: npt.ArrayLike, n_items: int) -> Places:
     return np.asarray(rows, dtype=np.int64) * n_items + np.asarray(columns, dtype=np.int64)
 
 
-def _catalogue(before: Interactions, newer: Interactions, items: Vocabulary) -> Catalogue | None:
+def joined_catalogue(
+    own: Vocabulary,
+    before: Catalogue | None,
+    others: Vocabulary,
+    newer: Catalogue | None,
+    ids: Vocabulary,
+) -> Catalogue | None:
+    """Return the catalogue of `ids`: texts of `newer` where it has some, else those of `before`."""
     columns: dict[str, list[str]] = {}
-    for part in (before, newer):
-        places = items.places_of(part.items)
-        known = {} if part.catalogue is None else part.catalogue.columns()
-        for label, texts in known.items():
-            column = columns.setdefault(label, [""] * len(items))
+    for known, catalogue in ((own, before), (others, newer)):
+        places = ids.places_of(known)
+        for label, texts in ({} if catalogue is None else catalogue.columns()).items():
+            column = columns.setdefault(label, [""] * len(ids))
             for place, text in zip(places, texts, strict=True):
                 column[place] = text or column[place]
     if not columns:
         return None
     packed = {label: StringArray.pack(column) for label, column in columns.items()}
-    return Catalogue.from_columns(packed, n_items=len(items))
+    return Catalogue.from_columns(packed, n_items=len(ids))

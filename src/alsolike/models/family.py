@@ -119,6 +119,10 @@ class Family(ABC):
     is_combined : bool
         Whether its models are made of models of other families. A search tries them after all
         others, see `combinations`.
+    uses_features : bool
+        Whether its models learn from features of items or users, where the data have some.
+    needs_features : bool
+        Whether it cannot be fitted without.
     advice : str
         A sentence for users if all its trainings are degenerate.
     """
@@ -131,6 +135,8 @@ class Family(ABC):
     is_baseline: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
     is_combined: ClassVar[bool] = False
+    uses_features: ClassVar[bool] = False
+    needs_features: ClassVar[bool] = False
     advice: ClassVar[str] = "Try other settings."
 
     def train(self, data: TrainingData, config: Any, **how: Any) -> FittedModel:

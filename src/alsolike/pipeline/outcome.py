@@ -10,6 +10,7 @@ import numpy as np
 from alsolike.data.filtering import FilterReport
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
+from alsolike.evaluation.ablation import Ablation
 from alsolike.evaluation.folds import FoldsEvaluation
 from alsolike.evaluation.holdout_report import HoldoutReport
 from alsolike.models.base import FittedModel
@@ -50,6 +51,8 @@ class Outcome:
         are not in training.
     by_fold : FoldsEvaluation or None
         The lists on the test users of rolling folds, if the run has any.
+    ablation : Ablation or None
+        What features are worth on test users, if there are any and a model uses them.
     model : FittedModel
         Refitted on all filtered interactions.
     similar_items : Table
@@ -75,6 +78,7 @@ class Outcome:
     similar_items: Table
     seed: int
     by_fold: FoldsEvaluation | None = None
+    ablation: Ablation | None = None
     similar_model: FittedModel | None = None
     with_history: bool = True
     tried: str = ""

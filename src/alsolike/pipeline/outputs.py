@@ -180,7 +180,11 @@ def report_content(
         ],
         similar_scores=compared.table(),
         scores=Table({}) if outcome.test is None else outcome.test.table(),
-        tables=[*compared.further(), *([] if outcome.test is None else outcome.test.further())],
+        tables=[
+            *compared.further(),
+            *([] if outcome.test is None else outcome.test.further()),
+            *([] if outcome.ablation is None else outcome.ablation.further()),
+        ],
         folds=(
             []
             if outcome.by_fold is None
