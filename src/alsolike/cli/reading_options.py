@@ -35,7 +35,7 @@ class _Names(click.ParamType[list[str]]):
 
 def _files(flag: str, text: str) -> Option:
     """Return an option that names files, each perhaps with its columns."""
-    columns = "FILE" if "vectors" in flag else "FILE[:ID,NAME[,VALUE]]"
+    columns = "FILE" if "vectors" in flag else "FILE[:ID,NAME[,VALUE][@USER]]"
     return given(flag, f"{text}; repeatable.", type=NamedPath(), multiple=True, metavar=columns,
                  callback=lambda _context, _option, files: list(files))  # fmt: skip
 

@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 import alsolike as al
+from alsolike.data.features.attributed import AttributedFeatures
 from alsolike.errors import DataError, SettingError
 
 LIKES = "user,item\nann,1\nann,2\nbob,2\nbob,3\ncat,3\n"
@@ -265,3 +266,24 @@ def test_names_are_any_text_and_ids_of_both_types_meet(folder: Path) -> None:
 def test_wrong_kinds_are_refused_before_anything_is_read(given, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         al.read("no.csv", user="user", item="item", items="no.csv", item_feature=given)
+
+
+def test_people_who_gave_features_can_be_left_out(folder: Path) -> None:
+    (folder / "given.csv").write_text(
+        "user,item,tag\nann,1,rock\nann,1,rock\nbob,1,rock\ncat,2,folk\n,3,folk\nzoe,9,rock\n"
+    )
+    likes, report = read(folder, item_features=folder / "given.csv")
+    features = likes.item_features
+    assert isinstance(features, AttributedFeatures)
+    assert dense(features) == [[0, 2], [1, 0], [1, 0]]  # by people, not by rows
+    assert dense(features.without(["ann", "cat"])) == [[0, 1], [0, 0], [1, 0]]
+    assert "given by the people in 'user'" in str(report)
+    both, _ = read(folder, items=folder / "items.csv", item_feature="price",
+                   item_features=f"{folder / 'given.csv'}:item,tag@user")  # fmt: skip
+    assert dense(both.item_features.without(["ann", "bob"]), 1) == [[0, 0], [1, 0], [1, 0]]
+    assert dense(both.item_features.without(["ann", "bob"])) == dense(both.item_features)
+    plain, report = read(folder, item_features=f"{folder / 'given.csv'}:item,tag")
+    assert not isinstance(plain.item_features, AttributedFeatures)
+    assert "@user after the columns" in str(report)
+    with pytest.raises(DataError, match=r"no user column 'usr'.*Did you mean 'user'"):
+        read(folder, item_features=f"{folder / 'given.csv'}:item,tag@usr")

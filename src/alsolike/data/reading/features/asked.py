@@ -135,18 +135,23 @@ def _one(option: str, name: Any, more: Sequence[str], *, none: bool = False) -> 
 
 @dataclass(frozen=True)
 class AskedTable:
-    """A table of its own with features, or with vectors: its columns by name or number, or None.
+    """A table of its own with features, or with vectors: its columns by name or number, or none.
+
+    `user` is the column of the people who gave each feature, such as a tag.
 
     Examples
     --------
     >>> AskedTable.of("item_features", "tags.csv:artist,tag", 3)
-    AskedTable(source='tags.csv', columns=('artist', 'tag'))
+    AskedTable(source='tags.csv', columns=('artist', 'tag'), user=None)
+    >>> AskedTable.of("item_features", "tags.csv:artist,tag@who", 3).user
+    'who'
     >>> AskedTable.of("item_features", "tags.csv", 3)
-    AskedTable(source='tags.csv', columns=())
+    AskedTable(source='tags.csv', columns=(), user=None)
     """
 
     source: Any
     columns: tuple[str | int, ...] = ()
+    user: str | int | None = None
 
     @classmethod
     def of(cls, option: str, given: Any, most: int) -> "AskedTable":
@@ -156,13 +161,14 @@ class AskedTable:
         path, colon, names = os.fspath(given).rpartition(":")
         if not colon or "," not in names or os.path.exists(given):  # noqa: PTH110 - a text
             return cls(given)
+        names, at, user = names.partition("@") if most > 2 else (names, "", "")
         columns = tuple(name.strip() for name in names.split(","))
-        if not path or not all(columns) or len(columns) > most:
+        if not path or not all(columns) or len(columns) > most or (at and not user.strip()):
             raise SettingError(
                 f"{option}: a file, or a file and its columns, expected, such as "
                 f"tags.csv:item,tag{',weight' if most > 2 else ''}, not {os.fspath(given)!r}."
             )
-        return cls(path, columns)
+        return cls(path, columns, user.strip() or None)
 
 
 def several(given: Any) -> list[Any]:

@@ -140,7 +140,7 @@ class FeatureOptions:
             elif self.items.columns:
                 texts, asked = _of_catalogue(connection, likes, report.source, self.items.columns)
                 found.append(of_loaded(connection, texts, 1, asked, "item"))
-            found += _own_sources(connection, scratch, self.items, likely)
+            found += _own_sources(connection, scratch, self.items, likely, user)
             of_items = self._read(found, likes.items, last)
         if self.people.is_asked:
             found = []
@@ -188,14 +188,18 @@ def feature_files(reading: Mapping[str, Any]) -> list[Path]:
 
 
 def _own_sources(
-    connection: duckdb.DuckDBPyConnection, scratch: Path, asked: _Side, likely: list[str]
+    connection: duckdb.DuckDBPyConnection,
+    scratch: Path,
+    asked: _Side,
+    likely: list[str],
+    people: Ref | None = None,
 ) -> list[Found]:
     """Read the sources that are features alone."""
     keys = [*likely, asked.side]
     found = [
         one
         for table in asked.tables
-        for one in read_table(connection, scratch, table, keys, asked.side)
+        for one in read_table(connection, scratch, table, keys, asked.side, people=people)
     ]
     return found + [
         read_vectors(connection, scratch, one, keys, asked.side) for one in asked.vectors

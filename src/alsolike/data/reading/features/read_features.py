@@ -34,6 +34,7 @@ def read_features(
     id_column: Ref | None = None,
     feature: Ref | None = None,
     value: Ref | None = None,
+    user: Ref | None = None,
     columns: Any = None,
     vectors: Any = None,
     side: str = "item",
@@ -57,6 +58,9 @@ def read_features(
     id_column, feature, value : str or int, optional
         Columns by name, or by number from 1. Without them, they are guessed by their names, and
         the report says so.
+    user : str or int, optional
+        Column of the people who gave each feature, such as a tag: splits then leave out of training
+        what those gave on whom a model is tested.
     columns : str, sequence or mapping, optional
         Columns with kinds: ``"category,tags:set,price:number,description:text,released:date"``.
         The kinds are ``set``, ``category`` (a set of one), ``number``, ``bins`` (numbers cut at
@@ -125,7 +129,9 @@ def read_features(
             likely = [side]
             for one in tables:
                 table = AskedTable.of("source", one, 3)
-                table = replace(table, columns=named or table.columns)
+                table = replace(
+                    table, columns=named or table.columns, user=table.user if user is None else user
+                )
                 found += read_table(connection, scratch, table, likely, side, form)
         keys = [side] if id_column is None else [id_column, side]
         found += [read_vectors(connection, scratch, one, keys, side) for one in vector_files]
@@ -139,11 +145,13 @@ def read_table(
     likely: Sequence[Ref],
     side: str,
     form: Form | None = None,
+    *,
+    people: Ref | None = None,
 ) -> list[Found]:
     """Read a long table, or take a Python object."""
     if is_object(asked.source):
         return of_object(asked.source, side)
-    return [long(connection, scratch, asked, likely, side, form)]
+    return [long(connection, scratch, asked, likely, side, form, people=people)]
 
 
 @with_example("likes = al.with_features(likes, items={'m1': ['rock'], 'm2': ['folk']})")
