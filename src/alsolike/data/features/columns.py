@@ -55,8 +55,8 @@ class Column:
         How much each word of a set counts, at least 0; None: 1 each.
     words : sequence of str or None
         Sorted and distinct, where `cells` are places in them.
-    separator : str
-        What stood between the words of a cell.
+    separator : str or None
+        What stood between the words of a cell, if anything; None: each was a row, or an element.
     n_bins : int
     givers : Givers or None
         Who gave each word, where the source names people.
@@ -70,7 +70,7 @@ class Column:
     cells: Any
     weights: npt.NDArray[np.float64] | None = None
     words: Sequence[str] | None = None
-    separator: str = ""
+    separator: str | None = None
     n_bins: int = DEFAULT_BINS
     givers: Givers | None = None
     note: str = field(default="", compare=False)

@@ -174,7 +174,8 @@ def _of_words(column: Column, n_rows: int, minimum: int) -> list[_Learned]:
     """Return the block of a set, or those of the words of a text and of their parts."""
     wanted: list[tuple[str, dict[str, Any]]]
     if column.kind == "set":
-        wanted = [(column.name, {"separator": column.separator})]
+        of_cells = {} if column.separator is None else {"separator": column.separator}
+        wanted = [(column.name, of_cells)]
     else:
         wanted = [(column.name, {"parts": "words"})]
         if column.kind == "text":

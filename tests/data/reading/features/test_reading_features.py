@@ -197,6 +197,12 @@ def test_further_rows_are_read_as_those_before(folder: Path) -> None:
     assert list(new.ids) == ["77"]
     assert dense(new.features, 1) == [[0, 1, 1]]
     assert [block.unknown for block in report.blocks] == [0, 1, 0, 0, 0, 0]
+    assert "item ids in the first" not in str(report)
+    # Ids that occur again do not make a table of categories one of tags.
+    (folder / "twice.csv").write_text("item,kind\n1,a\n2,b\n1,b\n")
+    kinds, _ = al.read_features(folder / "twice.csv", columns="kind:set", feature_min=1)
+    again, _ = al.encode_more(kinds.features, folder / "twice.csv")
+    assert again.features.fingerprint == kinds.features.fingerprint
     tags, _ = al.read_features(folder / "tags.csv", feature_min=1)
     (folder / "more.csv").write_text("item,label\n77,rock\n77,new\n78,folk\n")
     long, report = al.encode_more(tags.features, folder / "more.csv")

@@ -99,8 +99,9 @@ class IdRows:
 
 
 def name_of(loaded: SourceTable, place: int) -> str:
-    """Return the name of a column; of one without, such as "column 3"."""
-    return loaded.names[place] or f"column {place + 1}"
+    """Return the name of a column; with its number if it has none or is one of several."""
+    name = loaded.names[place]
+    return name if name and loaded.names.count(name) == 1 else f"{name or 'column'} {place + 1}"
 
 
 @dataclass
