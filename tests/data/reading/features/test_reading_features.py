@@ -55,7 +55,7 @@ def test_columns_of_the_item_table_by_their_kinds(folder: Path) -> None:
                                               "two"]  # fmt: skip
     [found] = report.features
     assert found.unknown_ids == 1
-    assert "1 items without" in str(report)
+    assert "1 item without" in str(report)
     # The first date is the last moment: no likes have times.
     assert features.blocks[4].encoding["last"] == pytest.approx(1769817600)
 

@@ -100,8 +100,8 @@ def read_features(
     Features(3 rows, 2 features: feature)
     >>> print(report)
     features of items     2, of 2 items (1 without); from a dict of 3 items
-    item feature feature  set, 2 words; each of 1 to 2 items (half of them of at most 1, nine in ten
-    of at most 1); most: rock 2, folk 1; 1 items without
+    item feature feature  set, 2 words; each of 1 to 2 items (median 1, 90 % at most 1); most: rock
+    (2), folk (1); 1 item without
     """
     check_arguments(side, feature_min, last)
     vector_files = [AskedVectors.of("vectors", one) for one in several(vectors)]
