@@ -60,6 +60,8 @@ class Column:
     n_bins : int
     givers : Givers or None
         Who gave each word, where the source names people.
+    form : str
+        How numbers or dates are written, where it was given, such as ``"comma"``.
     note : str
         How it was read, for the report, such as a guess.
     """
@@ -73,6 +75,7 @@ class Column:
     separator: str | None = None
     n_bins: int = DEFAULT_BINS
     givers: Givers | None = None
+    form: str = ""
     note: str = field(default="", compare=False)
 
     def moved(self, places: npt.NDArray[np.int64]) -> "Column":

@@ -212,6 +212,25 @@ def test_further_rows_are_read_as_those_before(folder: Path) -> None:
         al.encode_more(table.features, folder / "more.csv")
 
 
+def test_numbers_and_dates_are_written_as_columns_say(folder: Path) -> None:
+    text = "item;preis;am\n1;3,99;31.01.2026\n2;1.234,50;01.02.2025\n3;n/a;\n"
+    (folder / "de.csv").write_text(text)
+    table, _ = al.read_features(folder / "de.csv", columns="preis:number:comma,am:date:%d.%m.%Y")
+    assert table.features.blocks[0].encoding["mean"] == pytest.approx((3.99 + 1234.5) / 2)
+    assert table.features.blocks[1].encoding["last"] == pytest.approx(1769817600)
+    again, _ = al.encode_more(table.features, folder / "de.csv")
+    assert again.features.fingerprint == table.features.fingerprint
+    for columns, message in (
+        ("preis", r"found '3,99'\. Fix it, or give preis:number:comma for 1\.234,5"),
+        ("am:date", r"or give the form of dates, such as am:date:%d\.%m\.%Y"),
+        ("preis:bins:point", r"a number with '\.' before decimals"),
+    ):
+        with pytest.raises(DataError, match=message):
+            al.read_features(folder / "de.csv", columns=columns)
+    with pytest.raises(SettingError, match="a date with a year expected"):
+        al.read_features(folder / "de.csv", columns="am:date:%d.%m")
+
+
 @pytest.mark.parametrize(
     ("how", "message"),
     [

@@ -1,6 +1,6 @@
 """Encodes the rows of a table exactly as features known before: the entry `encode_more`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from alsolike.data.features.columns import Column
-from alsolike.data.features.encode import column_kind, column_name, encode_known
+from alsolike.data.features.encode import FORM, column_kind, column_name, encode_known
 from alsolike.data.features.features import Block, Features, FeatureTable
 from alsolike.data.features.further import encode_rows
 from alsolike.data.features.report import FeatureReport
@@ -129,8 +129,12 @@ def _further(
             one.columns = [_named(known, one.columns[0], ("set", "vector"), one.source)]
         return found
     fixed = [] if id_column is None else [id_column]
-    loaded = load_table(connection, scratch, "further_rows", source, fixed, form=form)
     blocks = {column_name(block): block for block in known.blocks}
+    loaded = load_table(connection, scratch, "further_rows", source, fixed, form=form)
+    if _begins_with_names(connection, loaded, blocks):
+        connection.execute(f"DROP TABLE {loaded.table}")
+        form = Form(replace(form.fixed, header=True), form.encoding)
+        loaded = load_table(connection, scratch, "further_rows", source, fixed, form=form)
     names = [name_of(loaded, place) for place in range(len(loaded.types))]
     here = [block for name, block in blocks.items() if name in names]
     wanted = [_asked(block, names) for block in here]
@@ -146,6 +150,16 @@ def _further(
     further = long(connection, scratch, table, likely_keys, side, form)
     further.columns = [_named(known, further.columns[0], ("set",), further.source)]
     return [further]
+
+
+def _begins_with_names(
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, names: Collection[str]
+) -> bool:
+    """Tell whether the first row of a text, taken as a row, has a known name of a column."""
+    if loaded.dialect is None or loaded.dialect.header:
+        return False
+    rows = connection.execute(f"SELECT * FROM {loaded.table} WHERE rowid = 0").fetchall()  # noqa: S608 - own name
+    return any(cell in names for row in rows for cell in row)
 
 
 def _is_long(
@@ -171,8 +185,11 @@ def _is_long(
 
 def _asked(block: Block, names: Sequence[str]) -> AskedColumn:
     """Return the column of a block, by its number."""
-    separator = block.encoding.get("separator", "")
-    return AskedColumn(1 + names.index(column_name(block)), column_kind(block), separator)
+    encoding = block.encoding
+    separator, form = encoding.get("separator", ""), encoding.get(FORM, "")
+    return AskedColumn(
+        1 + names.index(column_name(block)), column_kind(block), separator, form=form
+    )
 
 
 def _named(known: Features, column: Column, kinds: Sequence[str], source: str) -> Column:

@@ -65,7 +65,9 @@ def read_features(
         Columns with kinds: ``"category,tags:set,price:number,description:text,released:date"``.
         The kinds are ``set``, ``category`` (a set of one), ``number``, ``bins`` (numbers cut at
         quantiles), ``date``, ``text``, ``words`` (a text without parts of words) and ``vector``;
-        without one it is guessed, and the report says so. ``"*"`` is all columns.
+        without one it is guessed, and the report says so. ``"*"`` is all columns. After some
+        kinds, a form may follow: ``tags:set:pipe``, ``price:number:comma`` (``1.234,5``),
+        ``price:bins:5``, ``released:date:%d.%m.%Y``.
     vectors : path or pair, optional
         ``"vectors.npz"`` with the arrays ``ids`` and ``vectors``, ``"vectors.npy:ids.txt"``, a
         table with a column of lists; or ``(ids, array)``.
