@@ -53,11 +53,11 @@ def test_a_run_by_new_items_says_what_features_are_worth(tmp_path, monkeypatch):
         "recall@3"
     )
     assert outcome.test.slices == ()
-    assert "Among all items they are in" in str(outcome.test)
-    assert "Among all items they are in" in outcome.test.brief(100)
+    assert "among all items, new ones are in" in str(outcome.test)
+    assert "among all items, new ones are in" in outcome.test.brief(100)
     assert outcome.ablation.helps
     page = (tmp_path / "report.html").read_text()
-    assert "with real features and with others" in page
+    assert "Features help: the real ones are better than constant and shuffled" in page
     assert "new items, in lists of these alone and of all items" in page
     assert load(tmp_path / "model").item_features is not None
 
