@@ -1,6 +1,7 @@
 """Merges interactions: adds newer ones, aligns them with the ids of a model, makes a table."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ def joined(
     total.eliminate_zeros()
     return Interactions(
         total, users, items, _latest(before, newer, total, users, items),
-        joined_catalogue(before.items, before.catalogue, newer.items, newer.catalogue, items),
+        _catalogue(before, newer, items),
         joined_features(
             before.items, before.item_features, newer.items, newer.item_features, items
         ),
@@ -130,7 +131,7 @@ def with_items_of(before: Interactions, likers: Interactions) -> Interactions:
     total = canonical(matrix)
     return Interactions(
         total, before.users, items, _latest(kept, likers, total, before.users, items),
-        joined_catalogue(before.items, before.catalogue, likers.items, likers.catalogue, items),
+        _catalogue(before, likers, items),
         joined_features(
             before.items, before.item_features, likers.items, likers.item_features, items
         ),
@@ -214,22 +215,24 @@ def _keys(rows: npt.ArrayLike, columns: npt.ArrayLike, n_items: int) -> Places:
     return np.asarray(rows, dtype=np.int64) * n_items + np.asarray(columns, dtype=np.int64)
 
 
+def _catalogue(before: Interactions, newer: Interactions, items: Vocabulary) -> Catalogue | None:
+    both = (before.items, before.catalogue), (newer.items, newer.catalogue)
+    return joined_catalogue(both, items)
+
+
 def joined_catalogue(
-    own: Vocabulary,
-    before: Catalogue | None,
-    others: Vocabulary,
-    newer: Catalogue | None,
-    ids: Vocabulary,
+    parts: Sequence[tuple[Vocabulary, Catalogue | None]], items: Vocabulary
 ) -> Catalogue | None:
-    """Return the catalogue of `ids`: texts of `newer` where it has some, else those of `before`."""
+    """Return one catalogue of several; a later text that is not empty wins."""
     columns: dict[str, list[str]] = {}
-    for known, catalogue in ((own, before), (others, newer)):
-        places = ids.places_of(known)
-        for label, texts in ({} if catalogue is None else catalogue.columns()).items():
-            column = columns.setdefault(label, [""] * len(ids))
+    for own, catalogue in parts:
+        places = items.places_of(own)
+        known = {} if catalogue is None else catalogue.columns()
+        for label, texts in known.items():
+            column = columns.setdefault(label, [""] * len(items))
             for place, text in zip(places, texts, strict=True):
                 column[place] = text or column[place]
     if not columns:
         return None
     packed = {label: StringArray.pack(column) for label, column in columns.items()}
-    return Catalogue.from_columns(packed, n_items=len(ids))
+    return Catalogue.from_columns(packed, n_items=len(items))

@@ -88,6 +88,20 @@ class Ablation:
             rows.append(row)
         return Table.from_rows(rows)
 
+    def shown(self) -> Table:
+        """Return the table for people: four digits, each interval as one text."""
+        ends = (("mean", "low", "high"), ("gain", "gain_low", "gain_high"))
+        rows = []
+        for row in self.table().rows():
+            cells: dict[str, Any] = {"features": row["features"]}
+            for name, low, high in ends:
+                has = row[name] is not None
+                cells[name] = f"{row[name]:z.4f}" if has else "-"
+                within = f"{row[low]:z.4f} to {row[high]:z.4f}" if has else "-"
+                cells[f"interval of the {name}"] = within
+            rows.append(cells | {"users": row["users"]})
+        return Table.from_rows(rows)
+
     @property
     def helps(self) -> bool:
         """Whether the real features are better than all other kinds, each interval above 0."""
@@ -108,14 +122,9 @@ class Ablation:
         family = self.settings.get("model", "als")
         return f"{text}, in {self.measure} of {family} on test users (95 % intervals, paired)."
 
-    def further(self) -> list[tuple[str, Table]]:
-        """Return the table with its heading, for the report."""
-        family = self.settings.get("model", "als")
-        return [(f"{family}: {self.measure} with real features and with others", self.table())]
-
     def brief(self, width: int) -> str:
         """Return the sentence and the table, at most `width` columns wide."""
-        table = self.table().fitted(width, least=("users", "high", "low"), whole="report.html")
+        table = self.shown().fitted(width, least=("users",), whole="report.html")
         return f"{wrapped(self.words, width, indent=2)}\n{table}"
 
     def __str__(self) -> str:

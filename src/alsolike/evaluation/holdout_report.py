@@ -124,8 +124,9 @@ class HoldoutReport:
 
     @functools.cached_property
     def about_new_items(self) -> list[str]:
-        """How often new items are listed among all, a sentence for each model."""
-        return [f"{name}: {one.about} {one.about_shown}" for name, one in self.new_items.items()]
+        """The new items, and how often each model lists them among all, as sentences."""
+        first = [one.about for one in self.new_items.values()][:1]
+        return [*first, *(f"{name}: {one.about_shown}" for name, one in self.new_items.items())]
 
     @property
     def _on(self) -> str:

@@ -1,66 +1,102 @@
-"""Adds items of which only features are known to the parts that every model has."""
+"""Adds items without likes to what a model knows: ids, features, catalogue, history."""
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.features.features import FeatureTable
-from alsolike.data.interactions import Interactions
+from alsolike.data.features.features import Features, FeatureTable
+from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.merge import joined_catalogue, joined_features
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 from alsolike.models.base import FittedModel
 
+Places = npt.NDArray[np.int64]
 
-def with_cold(
-    model: FittedModel, items: FeatureTable, catalogue: Catalogue | None = None
-) -> dict[str, Any]:
-    """Return the vocabulary, counts, features, catalogue and history of a model with cold items.
 
-    Items with likes stay as they are; known items without likes get the features that came.
+@dataclass(frozen=True, eq=False)
+class WithColdItems:
+    """What a model knows of its items and further ones.
+
+    Parameters
+    ----------
+    items : Vocabulary
+    own : int64, (items of the model,)
+        The places of the model's items.
+    cold : int64, (n,)
+        The places of the items that were added, or whose features are new; none has likes.
+    features : Features
+    catalogue : Catalogue or None
+    history : Interactions or None
+    """
+
+    items: Vocabulary
+    own: Places
+    cold: Places
+    features: Features
+    catalogue: Catalogue | None
+    history: Interactions | None
+
+
+def with_cold_items(
+    model: FittedModel, added: FeatureTable, catalogue: Catalogue | None = None
+) -> WithColdItems:
+    """Return what a model knows with further items; those with likes stay as they are.
 
     Parameters
     ----------
     model : FittedModel
-    items : FeatureTable
-        With the columns of the model's features of items.
+    added : FeatureTable
+        With the blocks of the model's features.
     catalogue : Catalogue or None
-        A row for each of these items.
+        Names and more of the added items, a row for each.
 
     Raises
     ------
     DataError
-        The columns are others, or the catalogue has another number of rows.
+        The model has no features of items, or others than those given.
     """
-    if catalogue is not None and catalogue.n_items != len(items.ids):
+    known = model.item_features
+    if known is None:
         raise DataError(
-            f"{catalogue.n_items:,} rows of the catalogue for {len(items.ids):,} items."
+            f"The model {model.name!r} was trained without features of items, so it cannot take in "
+            "items by their features. Train it with item_features."
         )
-    own = model.items
-    places = own.places_of(items.ids)
-    has_likes = (places >= 0) & (model.item_counts[np.maximum(places, 0)] > 0)
-    taken = np.flatnonzero(~has_likes)
-    newer = items.ids.subset(taken)
-    shown = None if catalogue is None else catalogue.subset(taken)
-    ids = own.union(newer)
-    features = joined_features(own, model.item_features, newer, items.features.take(taken), ids)
-    moved = ids.places_of(own)
-    counts = np.zeros(len(ids), dtype=np.int64)
-    counts[moved] = model.item_counts
-    both = joined_catalogue(own, model.catalogue, newer, shown, ids)
+    if not known.same_columns(added.features):
+        raise DataError(
+            f"The new items have other features than the model: {added.features!r} instead of "
+            f"{known!r}. Encode them as the model's: alsolike.data.features."
+        )
+    places = model.items.places_of(added.ids)
+    new = np.flatnonzero((places < 0) | (model.item_counts[np.maximum(places, 0)] == 0))
+    ids = added.ids.subset(new)
+    items = model.items.union(ids)
+    features = joined_features(model.items, known, ids, added.features.take(new), items)
+    if features is None:  # of two tables with features
+        raise DataError("No features are left.")
+    more = None if catalogue is None else catalogue.subset(new)
+    columns = joined_catalogue(((model.items, model.catalogue), (ids, more)), items)
+    own = items.places_of(model.items)
     history = model.history
     if history is not None:
-        history = replace(_moved(history, moved, ids), catalogue=both, item_features=features)
-    return {"items": ids, "item_counts": counts, "item_features": features, "catalogue": both,
-            "history": history}  # fmt: skip
+        history = _widened(history, items, own, features, columns)
+    return WithColdItems(items, own, items.places_of(ids), features, columns, history)
 
 
-def _moved(history: Interactions, moved: Any, ids: Vocabulary) -> Interactions:
-    """Return likes over more items, whose order is the same: so is that of the likes."""
+def _widened(
+    history: Interactions,
+    items: Vocabulary,
+    own: Places,
+    features: Features,
+    catalogue: Catalogue | None,
+) -> Interactions:
+    """Return the same likes over more items; the order of the likes stays, since ids are sorted."""
     matrix = history.user_items
-    columns = moved[matrix.indices].astype(matrix.indices.dtype)
-    wider = sp.csr_array((matrix.data, columns, matrix.indptr), shape=(matrix.shape[0], len(ids)))
-    return replace(history, user_items=wider, items=ids, catalogue=None, item_features=None)
+    parts = matrix.data, own[matrix.indices], matrix.indptr
+    wide = canonical(sp.csr_array(parts, shape=(history.n_users, len(items))))
+    return replace(
+        history, user_items=wide, items=items, item_features=features, catalogue=catalogue
+    )

@@ -114,13 +114,15 @@ class Outcome:
     def verdicts(self) -> list[tuple[str, bool]]:
         """Return the first lines of the report, and whether each is good news; bad news first.
 
-        Whether similar items, and lists, are better than baselines on test users, and whether a
-        baseline is at the top of the leaderboard.
+        Whether similar items, and lists, are better than baselines on test users, whether features
+        help, and whether a baseline is at the top of the leaderboard.
         """
         found = [(f"{one}", one.is_better) for one in self.compared.verdicts]
         found += [(sentence, False) for sentence in remarks.of_baseline_above(self.found)]
         if self.test is not None:
             found += [(f"{one}", one.is_better) for one in self.test.verdicts]
+        if self.ablation is not None:
+            found.append((self.ablation.words, self.ablation.helps))
         return sorted(found, key=lambda verdict: verdict[1])
 
     def warnings(self) -> list[str]:

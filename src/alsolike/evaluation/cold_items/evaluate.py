@@ -97,7 +97,7 @@ class ColdEvaluation:
             parts.append(
                 f"{100 * found.mean:.3g} % ({low:.3g} to {high:.3g} %) of the {what} of {length}"
             )
-        return f"Among all items they are in {listed(parts)}."
+        return f"among all items, new ones are in {listed(parts)}."
 
     def brief(self, width: int) -> str:
         """Return the sentence and the table, at most `width` columns wide."""

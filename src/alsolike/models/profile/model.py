@@ -13,7 +13,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError
 from alsolike.models.base import Doubles, Floats, Indices, Rows
-from alsolike.models.cold_items import with_cold
+from alsolike.models.cold_items import with_cold_items
 from alsolike.models.history_model import HistoryModel, weights_of_likes
 from alsolike.models.profile.config import ItemProfileConfig
 from alsolike.models.profile.vectors import column_scales, item_vectors, unit_rows
@@ -106,7 +106,13 @@ class ItemProfileModel(HistoryModel):
 
     def with_cold_items(self, items: FeatureTable, catalogue: Catalogue | None = None) -> Self:
         """Add items by their features; those that have likes stay as they are."""
-        return replace(self, **with_cold(self, items, catalogue), stored_evidence=None)
+        known = with_cold_items(self, items, catalogue)
+        counts = np.zeros(len(known.items), dtype=np.int64)
+        counts[known.own] = self.item_counts
+        return replace(
+            self, items=known.items, item_counts=counts, item_features=known.features,
+            catalogue=known.catalogue, history=known.history, stored_evidence=None,
+        )  # fmt: skip
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Weigh the features anew, by the items of other likes."""
