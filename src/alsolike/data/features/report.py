@@ -56,12 +56,12 @@ class BlockReport:
         """Count the cells of a block, (n_rows, n_features)."""
         occurrences: tuple[int, ...] = ()
         frequent: tuple[tuple[str, int], ...] = ()
-        unit = "parts of words" if block.encoding.get("parts") == "grams" else "words"
+        unit = "parts of words" if block.is_of_parts else "words"
         rows_of = np.bincount(matrix.indices, minlength=matrix.shape[1])
         if block.is_of_words and len(rows_of):
             ranks = np.quantile(rows_of, (0, 0.5, 0.9, 1), method="lower")
             occurrences = tuple(map(int, ranks))
-            shown = _SHOWN if unit == "words" else 0
+            shown = 0 if block.is_of_parts else _SHOWN
             often = np.argsort(-rows_of, kind="stable")[:shown].tolist()
             frequent = tuple((block.names[at], int(rows_of[at])) for at in often if rows_of[at])
         return cls(
