@@ -27,10 +27,10 @@ from alsolike.usage_hints import did_you_mean
 
 FAMILIES: list[Family] = [
     ALSFamily(),
-    FeatureALSFamily(),
     ItemKNNFamily(),
     EASEFamily(),
     SparseLinearFamily(),
+    FeatureALSFamily(),
     PopularityFamily(),
     RandomFamily(),
     FactorsFamily(),
