@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from alsolike.data.merge import joined
     from alsolike.data.reading.read import read
     from alsolike.data.splitting.folds import split_folds
+    from alsolike.data.splitting.new_items import hold_out_new_items
     from alsolike.data.splitting.split import Split
     from alsolike.data.splitting.splitters import (
         hold_out,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     )
     from alsolike.data.splitting.unseen_users import hold_out_unseen_users
     from alsolike.errors import AlsolikeError
+    from alsolike.evaluation.ablation import ablation
+    from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
     from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
     from alsolike.export.factors import export_factors
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from alsolike.models.linear.ease import EASEConfig
     from alsolike.models.linear.sparse import SparseLinearConfig
     from alsolike.models.neighbours.config import ItemKNNConfig
+    from alsolike.models.profile.config import ItemProfileConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
     from alsolike.pipeline.run import run_job
@@ -73,6 +77,7 @@ __all__ = [
     "Features",
     "Interactions",
     "ItemKNNConfig",
+    "ItemProfileConfig",
     "Job",
     "Range",
     "Rules",
@@ -81,9 +86,11 @@ __all__ = [
     "SparseLinearConfig",
     "Split",
     "Table",
+    "ablation",
     "anonymize",
     "evaluate",
     "evaluate_folds",
+    "evaluate_new_items",
     "expand",
     "explain",
     "export_factors",
@@ -96,6 +103,7 @@ __all__ = [
     "hold_out",
     "hold_out_by_time",
     "hold_out_fraction",
+    "hold_out_new_items",
     "hold_out_unseen_users",
     "hold_out_users",
     "iterate",
@@ -127,6 +135,7 @@ _MODULES = {
     "data.merge": ("joined",),
     "data.reading.read": ("read",),
     "data.splitting.folds": ("split_folds",),
+    "data.splitting.new_items": ("hold_out_new_items",),
     "data.splitting.split": ("Split",),
     "data.splitting.splitters": (
         "hold_out",
@@ -137,6 +146,8 @@ _MODULES = {
     ),
     "data.splitting.unseen_users": ("hold_out_unseen_users",),
     "errors": ("AlsolikeError",),
+    "evaluation.ablation": ("ablation",),
+    "evaluation.cold_items.evaluate": ("evaluate_new_items",),
     "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
     "export.factors": ("export_factors",),
@@ -150,6 +161,7 @@ _MODULES = {
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.neighbours.config": ("ItemKNNConfig",),
+    "models.profile.config": ("ItemProfileConfig",),
     "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),
     "recommending.explain": ("explain",),

@@ -33,7 +33,7 @@ from alsolike.recommending.single import (
     similar_to,
 )
 from alsolike.recommending.unknown.fallback import fallback_notes
-from alsolike.testing import tiny_likes
+from alsolike.testing import tiny_likes, with_tiny_features
 from fixed_model import Fixed
 from made_up import same
 
@@ -45,7 +45,7 @@ def likes_with_dislikes() -> al.Interactions:
     values.data[::7] *= -1
     sour = values.indptr[5], values.indptr[6]
     values.data[slice(*sour)] = -np.abs(values.data[slice(*sour)])
-    return replace(likes, user_items=values)
+    return with_tiny_features(replace(likes, user_items=values))
 
 
 LIKES = likes_with_dislikes()

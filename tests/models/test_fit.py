@@ -15,9 +15,9 @@ from alsolike.models.fit import config_for
 from alsolike.models.linear.ease import fit_ease
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.registry import family_named, names, trained
-from alsolike.testing import tiny_likes
+from alsolike.testing import tiny_likes, with_tiny_features
 
-LIKES = tiny_likes()
+LIKES = with_tiny_features(tiny_likes())
 
 
 def scores_of(model):

@@ -40,8 +40,8 @@ def fit(
     config : Config or None
         Such as ``ALSConfig(factors=64)`` or ``EASEConfig()``; None: `settings` over the defaults.
     family : str or None
-        ``"als"`` (default), ``"item-knn"``, ``"ease"``, ``"sparse-linear"``, ``"popularity"``,
-        ``"random"``, or a family of an installed package.
+        ``"als"`` (default), ``"item-knn"``, ``"ease"``, ``"sparse-linear"``, ``"item-profile"``,
+        ``"popularity"``, ``"random"``, or a family of an installed package.
     start : FittedModel or None
         A model to continue from, if the family can.
     engine : Engine or None
