@@ -28,10 +28,10 @@ from alsolike.usage_hints import did_you_mean
 
 FAMILIES: list[Family] = [
     ALSFamily(),
-    FeatureALSFamily(),
     ItemKNNFamily(),
     EASEFamily(),
     SparseLinearFamily(),
+    FeatureALSFamily(),
     ItemProfileFamily(),
     PopularityFamily(),
     RandomFamily(),

@@ -49,7 +49,9 @@ def put_together(new):
     return replace(table, item_features=known.of(table.items))
 
 
-@pytest.mark.parametrize("family", [name for name in names() if name not in ("als", "blend")])
+@pytest.mark.parametrize(
+    "family", [name for name in names() if name not in ("als", "feature-als", "blend")]
+)
 def test_models_of_likes_are_as_if_fitted_to_all_likes(family):
     model = al.fit(LIKES, family=family, **SETTINGS.get(family, {}))
     assert isinstance(model, FoldsInItems)
