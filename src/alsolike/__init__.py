@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
     from alsolike.data.merge import joined
+    from alsolike.data.reading.features.further import encode_more
+    from alsolike.data.reading.features.read_features import read_features, with_features
     from alsolike.data.reading.read import read
     from alsolike.data.splitting.folds import split_folds
     from alsolike.data.splitting.new_items import hold_out_new_items
@@ -88,6 +90,7 @@ __all__ = [
     "Table",
     "ablation",
     "anonymize",
+    "encode_more",
     "evaluate",
     "evaluate_folds",
     "evaluate_new_items",
@@ -112,6 +115,7 @@ __all__ = [
     "load",
     "loss",
     "read",
+    "read_features",
     "recommend",
     "recommend_for_likes",
     "recommend_to_new",
@@ -124,6 +128,7 @@ __all__ = [
     "similar_users",
     "split_folds",
     "why_similar",
+    "with_features",
     "with_similarity",
 ]
 
@@ -133,6 +138,8 @@ _MODULES = {
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),
+    "data.reading.features.further": ("encode_more",),
+    "data.reading.features.read_features": ("read_features", "with_features"),
     "data.reading.read": ("read",),
     "data.splitting.folds": ("split_folds",),
     "data.splitting.new_items": ("hold_out_new_items",),

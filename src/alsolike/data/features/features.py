@@ -51,6 +51,11 @@ class Block:
         """Whether a row has or has not each of its columns, as it has tags."""
         return self.kind in ("set", "text")
 
+    @property
+    def is_of_parts(self) -> bool:
+        """Whether its columns are parts of words, which models use and people need not see."""
+        return self.encoding.get("parts") == "grams"
+
     def to_plain(self) -> dict[str, Any]:
         """Return all but the names, as plain values."""
         return {"name": self.name, "kind": self.kind, "encoding": dict(self.encoding)}
@@ -63,8 +68,9 @@ class Features:
     Parameters
     ----------
     matrix : CSR of float32, (n_rows, n_features)
-        Finite; columns ascend within a row. 1 where a row has a word of a set, the count of a word
-        in a text, a standardized number, a component of a vector. Empty rows: nothing is known.
+        Finite; columns ascend within a row. Of a word of a set or a text, how often a row has it,
+        or the sum of its values; a standardized number; a component of a vector. Empty rows:
+        nothing is known.
     blocks : tuple of Block
         Of its columns, in their order; names of blocks differ.
 
