@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from alsolike.recommending.batch import recommend, similar
     from alsolike.recommending.co_likes import why_similar
     from alsolike.recommending.explain import explain
-    from alsolike.recommending.new_users import recommend_to_new
+    from alsolike.recommending.unknown.new_users import recommend_to_new
     from alsolike.recommending.pair_scores import scores
     from alsolike.recommending.rules.rules import Rules
     from alsolike.recommending.similarity import similar_users
@@ -150,7 +150,7 @@ _MODULES = {
     "recommending.baskets": ("similar_to_set",),
     "recommending.batch": ("recommend", "similar"),
     "recommending.co_likes": ("why_similar",),
-    "recommending.new_users": ("recommend_to_new",),
+    "recommending.unknown.new_users": ("recommend_to_new",),
     "recommending.single": ("recommend_for_likes",),
     "recommending.pair_scores": ("scores",),
     "recommending.rules.rules": ("Rules",),
