@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from alsolike.data.features.features import Features
+from alsolike.data.features.features import Block, Features
 from alsolike.data.validation import said
 from alsolike.errors import SettingError, Unable, UnknownId
 from alsolike.recommending.ranking.prepared import prepared
@@ -45,7 +45,7 @@ class FeatureNames:
         self.is_word = np.zeros(features.n_features, dtype=bool)
         exact: dict[str, list[int]] = {}
         for number, block in enumerate(features.blocks):
-            if not block.is_of_words:
+            if not block.is_of_words or block.encoding.get("parts") == "grams":
                 continue
             columns = features.columns_of(number)
             self.is_word[columns] = True
@@ -179,8 +179,8 @@ def words_by_block(
 ) -> dict[str, slice]:
     """Return the columns of blocks of words by name; None: of all sets, such as tags.
 
-    Words of texts are features that people write but do not choose among, so only sets are taken
-    unless others are named; parts of words never are.
+    Words of texts are written but not chosen, so only sets are taken unless others are named.
+    Parts of words and bins of numbers never are.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def words_by_block(
     known = {
         block.name: (block, features.columns_of(number))
         for number, block in enumerate(features.blocks)
-        if block.is_of_words and block.encoding.get("parts") != "grams"
+        if block.is_of_words and _is_chosen(block)
     }
     if blocks is None:
         return {name: columns for name, (block, columns) in known.items() if block.kind == "set"}
@@ -201,6 +201,11 @@ def words_by_block(
                 f"no features {one!r} that are words here. Known are: {', '.join(known) or 'none'}."
             )
     return {name: known[name][1] for name in wanted}
+
+
+def _is_chosen(block: Block) -> bool:
+    """Tell whether people choose among the names of a block of words."""
+    return block.encoding.get("parts") != "grams" and "edges" not in block.encoding
 
 
 def row_of(columns: Columns, n_features: int) -> sp.csr_array:
