@@ -1,0 +1,44 @@
+"""Holds the cells of one column of a table that tells something of items or users."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+ColumnKind = Literal["set", "number", "bins", "date", "text", "words", "vector"]
+
+DEFAULT_BINS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Cells of a column, each with its row; empty cells are left out.
+
+    Parameters
+    ----------
+    name : str
+    kind : {"set", "number", "bins", "date", "text", "words", "vector"}
+        What it is taken as. ``"bins"`` are numbers to be cut at quantiles, ``"words"`` texts whose
+        words count and whose parts of words do not.
+    rows : int64, (n_cells,)
+        Ascending but for sets, which may have several cells in a row, and others none.
+    cells : list of str, float64 (n_cells,), or float32 (n_cells, n_components)
+        Words of a set; texts; numbers, dates as seconds since 1970; vectors. All are finite.
+    weights : float64, (n_cells,), or None
+        How much each word of a set counts, at least 0; None: 1 each.
+    separator : str
+        What stood between the words of a cell.
+    n_bins : int
+    note : str
+        How it was read, for the report, such as a guess.
+    """
+
+    name: str
+    kind: ColumnKind
+    rows: npt.NDArray[np.int64]
+    cells: Any
+    weights: npt.NDArray[np.float64] | None = None
+    separator: str = ""
+    n_bins: int = DEFAULT_BINS
+    note: str = field(default="", compare=False)
