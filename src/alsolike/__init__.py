@@ -49,6 +49,12 @@ if TYPE_CHECKING:
     from alsolike.recommending.batch import recommend, similar
     from alsolike.recommending.co_likes import why_similar
     from alsolike.recommending.explain import explain
+    from alsolike.recommending.features.answers import (
+        items_for_features,
+        recommend_for_features,
+        suggest_features,
+    )
+    from alsolike.recommending.features.new_items import add_items
     from alsolike.recommending.unknown.new_users import recommend_to_new
     from alsolike.recommending.pair_scores import scores
     from alsolike.recommending.rules.rules import Rules
@@ -76,6 +82,7 @@ __all__ = [
     "SparseLinearConfig",
     "Split",
     "Table",
+    "add_items",
     "anonymize",
     "evaluate",
     "evaluate_folds",
@@ -93,6 +100,7 @@ __all__ = [
     "hold_out_fraction",
     "hold_out_unseen_users",
     "hold_out_users",
+    "items_for_features",
     "iterate",
     "joined",
     "leave_one_out",
@@ -100,6 +108,7 @@ __all__ = [
     "loss",
     "read",
     "recommend",
+    "recommend_for_features",
     "recommend_for_likes",
     "recommend_to_new",
     "run_job",
@@ -110,6 +119,7 @@ __all__ = [
     "similar_to_set",
     "similar_users",
     "split_folds",
+    "suggest_features",
     "why_similar",
     "with_similarity",
 ]
@@ -146,6 +156,12 @@ _MODULES = {
     "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),
     "recommending.explain": ("explain",),
+    "recommending.features.answers": (
+        "items_for_features",
+        "recommend_for_features",
+        "suggest_features",
+    ),
+    "recommending.features.new_items": ("add_items",),
     "recommending.affinities": ("with_similarity",),
     "recommending.baskets": ("similar_to_set",),
     "recommending.batch": ("recommend", "similar"),

@@ -64,7 +64,7 @@ def unit_rows_of(features: Features) -> sp.csr_array:
     --------
     >>> tags = Features.of_words("tag", [["rock", "folk"], ["rock"], []])
     >>> unit_rows_of(tags).toarray().round(3).tolist()
-    [[0.938, 0.346], [0.0, 1.0], [0.0, 0.0]]
+    [[0.924, 0.383], [0.0, 1.0], [0.0, 0.0]]
     """
     matrix = sp.csr_array(features.matrix, dtype=np.float64)
     kinds = np.array([block.kind for block in features.blocks] or ["set"])
@@ -138,7 +138,7 @@ class FeatureComparison:
     >>> tags = Features.of_words("tag", [["x"], ["y", "x"], ["y"], [], ["z"]])
     >>> model = fit(replace(likes, item_features=tags), family="item-knn")
     >>> FeatureComparison(model, "features").similar(1, 3)[0].tolist()
-    [2, 0]
+    [0, 2]
     """
 
     def __init__(self, model: Any, by: By, weight: float = WEIGHT) -> None:
