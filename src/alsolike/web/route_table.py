@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from alsolike.web.api import admin, likes, schemas
+from alsolike.web.api import admin, by_features, likes, schemas
 from alsolike.web.api import routes as api
 from alsolike.web.api.path_ids import OutsideRoute
 from alsolike.web.pages import compare, try_it
@@ -49,6 +49,24 @@ API: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_ROOT}/similar", api.similar_items_by_query, schemas.Similar),
     Endpoint("POST", f"{_ROOT}/similar", api.similar_to_these, schemas.SimilarToSet),
     Endpoint("GET", f"{_ITEM}/explanations", api.explain_neighbours, schemas.Neighbourhood),
+    Endpoint("GET", f"{_ROOT}/features", by_features.find_features, by_features.FoundFeatures),
+    Endpoint(
+        "GET", f"{_ROOT}/features/items", by_features.items_for_features,
+        by_features.ItemsForFeatures,
+    ),
+    Endpoint(
+        "GET", f"{_ROOT}/features/recommendations", by_features.recommend_for_features,
+        by_features.ItemsForFeatures,
+    ),
+    Endpoint(
+        "GET", f"{_ROOT}/features/suggested", by_features.suggest_features_by_query,
+        by_features.ItemFeatures,
+    ),
+    Endpoint(
+        "GET", f"{_ITEM}/features/suggested", by_features.suggest_features,
+        by_features.ItemFeatures,
+    ),
+    Endpoint("POST", f"{_ROOT}/items", by_features.add_new_items, by_features.NewItemsAnswer, 201),
     Endpoint("GET", f"{_ROOT}/items", api.find_items, schemas.Found),
     Endpoint("GET", _ITEM, api.one_item, schemas.ItemAnswer),
     Endpoint("GET", f"{_ROOT}/item", api.one_item_by_query, schemas.ItemAnswer),

@@ -28,8 +28,9 @@ from alsolike.recommending.features.names import (
 )
 from alsolike.recommending.features.suggesting import MIN_SUPPORT, suggestions_of
 from alsolike.recommending.ranking.narrowing import best_of
+from alsolike.recommending.ranking.prepared import prepared
 from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, blocks_of, whole_rows
-from alsolike.recommending.rules.rules import Rules, allowed_of
+from alsolike.recommending.rules.rules import Allowed, Rules, allowed_of
 from alsolike.recommending.shared import Indices, Mask, checked_ids, checked_k, list_table
 from alsolike.tables import Table
 from alsolike.usage_hints import with_example
@@ -90,22 +91,17 @@ def items_for_features(
     known = item_features_of(model, _BY_FEATURES)
     columns = columns_of(names_of_items(model, known), features)
     allowed = allowed_of(model, rules, allow, deny)
-    rows, scores = ranked_for_features(model, columns, k, allowed.may_appear, allowed.limits)
+    rows, scores = ranked_for_features(model, columns, k, allowed)
     return list_table(model, None, "item", rows, scores)
 
 
 def ranked_for_features(
-    model: Any, columns: Columns, k: int, may_appear: Mask, limits: Any = None
+    model: Any, columns: Columns, k: int, allowed: Allowed | None = None
 ) -> tuple[Indices, Floats]:
     """Rank items for columns of features; parameters and errors of `items_for_features`."""
     features = item_features_of(model, _BY_FEATURES)
     scores = scores_for_features(model, features, columns)
-
-    def best(among: Mask, n: int) -> tuple[Indices, Floats]:
-        return best_of(model, scores, among, n, "these features")
-
-    length = min(checked_k(k), max(len(model.items), 1))
-    return best(may_appear, length) if limits is None else limits.best(length, may_appear, best)
+    return ranked_scores(model, scores, k, allowed, "these features")
 
 
 def scores_for_features(model: Any, features: Features, columns: Columns) -> Floats:
@@ -229,6 +225,21 @@ def recommend_for_features(
     Unable
         The model knows users by their likes alone.
     """
+    _, scores = cold_user_scores(model, features)
+    allowed = allowed_of(model, rules, allow, deny)
+    ranked = ranked_scores(model, scores, k, allowed, "a person with these features")
+    return list_table(model, None, "item", *ranked)
+
+
+def cold_user_scores(model: Any, features: Wanted) -> tuple[list[str], Floats]:
+    """Score all items for the features of a person; errors of `recommend_for_features`.
+
+    Returns
+    -------
+    list of str
+        The features with the names of their blocks.
+    float32, (n_items,)
+    """
     purpose = "recommend to a person of whom only features are known"
     cold: ScoresColdUsers = able(model, ScoresColdUsers, purpose)
     known = cold.user_features
@@ -237,20 +248,29 @@ def recommend_for_features(
             f"A model trained with features of users is needed to {purpose}; {model.name!r} was "
             "trained without."
         )
-    wanted = row_of(columns_of(FeatureNames(known), features), known.n_features)
-    allowed = allowed_of(model, rules, allow, deny)
-    blocks = blocks_of(len(model.items), ITEMS_PER_BLOCK)
+    columns = columns_of(
+        prepared(model, "names of user features", lambda: FeatureNames(known)), features
+    )
+    wanted, blocks = row_of(columns, known.n_features), blocks_of(len(model.items), ITEMS_PER_BLOCK)
     scores = whole_rows(
         model.name, lambda items: cold.scores_of_user_features(wanted, items), 1, blocks
     )[0]
+    return [known.label(int(one)) for one in columns], scores
+
+
+def ranked_scores(
+    model: Any, scores: Floats, k: int, allowed: Allowed | None, owner: str
+) -> tuple[Indices, Floats]:
+    """Rank items by scores, as `best_of`, among those that are allowed; None: all."""
 
     def best(among: Mask, n: int) -> tuple[Indices, Floats]:
-        return best_of(model, scores, among, n, "a person with these features")
+        return best_of(model, scores, among, n, owner)
 
-    length, shown = min(checked_k(k), max(len(model.items), 1)), allowed.may_appear
-    limits = allowed.limits
-    ranked = best(shown, length) if limits is None else limits.best(length, shown, best)
-    return list_table(model, None, "item", *ranked)
+    length = min(checked_k(k), max(len(model.items), 1))
+    if allowed is None:
+        return best(np.ones(len(scores), dtype=bool), length)
+    limits, shown = allowed.limits, allowed.may_appear
+    return best(shown, length) if limits is None else limits.best(length, shown, best)
 
 
 def similar_by(

@@ -203,6 +203,12 @@ def words_by_block(
     return {name: known[name][1] for name in wanted}
 
 
+def has_words(model: Any) -> bool:
+    """Tell whether a model knows features of items that people choose among, such as tags."""
+    features = getattr(model, "item_features", None)
+    return features is not None and bool(words_by_block(features))
+
+
 def _is_chosen(block: Block) -> bool:
     """Tell whether people choose among the names of a block of words."""
     return block.encoding.get("parts") != "grams" and "edges" not in block.encoding

@@ -22,6 +22,9 @@ SIMILARITY = (
     "probability"
 )
 DIAL = "the dial of similar items, from 0 (specific) to 1 (popular)"
+NEW = Field(
+    False, description="whether it was added by its features, without a like in the training data"
+)
 MOST_LIKES = 1_000
 MOST_IDS = 1_000
 
@@ -137,6 +140,7 @@ class Item(BaseModel):
     item: AnsweredId
     name: str | None
     likes: int
+    new: bool = NEW
     image: str | None = None
     link: str | None = None
 
@@ -148,6 +152,7 @@ class Ranked(BaseModel):
     item: AnsweredId
     name: str | None
     likes: int
+    new: bool = NEW
     score: float = Field(
         description=f"for a recommendation, {PREFERENCE}; {SIMILARITY}; for items listed by "
         "popularity, the number of likes"
@@ -367,6 +372,9 @@ class SwapAnswer(BaseModel):
         description="version of the model for similar items, if that is another one"
     )
     similar_before: str | None = Field(description="former version of that, if there was one")
+    new_items: int = Field(description="items sent to the slot that the model took over")
+    new_items_left: list[str] = Field(description="those that it cannot take; they stay stored")
+    why_left: str | None = Field(description="why the first of these cannot be taken")
 
 
 class Health(BaseModel):
