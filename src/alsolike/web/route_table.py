@@ -9,7 +9,7 @@ from starlette.responses import Response
 from alsolike.web.api import admin, by_features, likes, schemas
 from alsolike.web.api import routes as api
 from alsolike.web.api.path_ids import OutsideRoute
-from alsolike.web.pages import compare, try_it
+from alsolike.web.pages import compare, features, try_it
 from alsolike.web.pages import map as map_page
 from alsolike.web.pages import routes as pages
 from alsolike.web.pages.base import page_route
@@ -102,6 +102,7 @@ PAGES: tuple[Page, ...] = (
     Page("/map/points/{model}/{version}", map_page.map_points),
     Page("/map/names/{model}/{version}", map_page.map_names),
     Page("/map/item/{model}/{version}", map_page.map_item, once=("row", "id")),
+    Page("/features", features.features, once=("q", "model"), often=("feature", *RULES)),
     Page("/pictures/{model}/{version}/{row}", pages.picture),
     Page("/compare", compare.compare, once=("pair",)),
     Page("/compare", compare.cast, method="POST"),

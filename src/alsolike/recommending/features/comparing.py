@@ -30,6 +30,10 @@ from alsolike.recommending.shared import (
 from alsolike.usage_hints import did_you_mean
 
 By = Literal["likes", "features", "both"]
+SCALES: dict[By, str] = {
+    "features": "the cosine of the features of both items, rare ones weighing more",
+    "both": "the mean of the scores by likes and by features, each in standard deviations",
+}
 WEIGHT = 0.5  # of features, where items are compared by both
 
 _LIKES_AND_FEATURES = "compare items by likes and features"

@@ -7,7 +7,7 @@ from typing import Any
 from alsolike.data.features.features import Features
 from alsolike.errors import SettingError
 from alsolike.recommending.features.answers import ranked_for_features, shown_features
-from alsolike.recommending.features.comparing import WEIGHT, By, FeatureComparison
+from alsolike.recommending.features.comparing import SCALES, WEIGHT, By, FeatureComparison
 from alsolike.recommending.features.names import (
     Columns,
     FeatureNames,
@@ -21,10 +21,6 @@ from alsolike.recommending.rules.rules import Allowed
 from alsolike.web.serving.queries import Ranking, similar_basis
 from alsolike.web.serving.registry import ServedModel
 
-SCALES: dict[By, str] = {
-    "features": "the cosine of the features of both items, rare ones weighing more",
-    "both": "the mean of the scores by likes and by features, each in standard deviations",
-}
 _TABLE = "show features of items"
 
 
