@@ -42,8 +42,8 @@ class SuggestedFeature(FeatureAnswer):
     """A feature that an item may be lacking."""
 
     rank: int
-    score: float = Field(
-        description="votes of the nearest items, comparable within the list of an item"
+    votes: float = Field(
+        description="how much the nearest items speak for it, comparable within the list of an item"
     )
 
 
@@ -163,8 +163,8 @@ def suggest_features(
         "item": served.model.items.id_of(row),
         "features": [one.to_plain() for one in feature_queries.features_of(served, row)],
         "suggested": [
-            {**one.to_plain(), "rank": rank, "score": score}
-            for rank, (one, score) in enumerate(found, start=1)
+            {**one.to_plain(), "rank": rank, "votes": votes}
+            for rank, (one, votes) in enumerate(found, start=1)
         ],
     }
 
