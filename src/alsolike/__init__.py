@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
     from alsolike.data.merge import joined
+    from alsolike.data.reading.features.further import encode_more
+    from alsolike.data.reading.features.read_features import read_features, with_features
     from alsolike.data.reading.read import read
     from alsolike.data.splitting.folds import split_folds
     from alsolike.data.splitting.split import Split
@@ -84,6 +86,7 @@ __all__ = [
     "Table",
     "add_items",
     "anonymize",
+    "encode_more",
     "evaluate",
     "evaluate_folds",
     "expand",
@@ -107,6 +110,7 @@ __all__ = [
     "load",
     "loss",
     "read",
+    "read_features",
     "recommend",
     "recommend_for_features",
     "recommend_for_likes",
@@ -121,6 +125,7 @@ __all__ = [
     "split_folds",
     "suggest_features",
     "why_similar",
+    "with_features",
     "with_similarity",
 ]
 
@@ -129,6 +134,8 @@ _MODULES = {
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),
+    "data.reading.features.further": ("encode_more",),
+    "data.reading.features.read_features": ("read_features", "with_features"),
     "data.reading.read": ("read",),
     "data.splitting.folds": ("split_folds",),
     "data.splitting.split": ("Split",),

@@ -27,13 +27,14 @@ def read_likes(
     writes: Sequence[Path | None] = (),
 ) -> tuple["Interactions", "ReadReport"]:
     """Read a table by the options of a verb that also `reads` and `writes` these files."""
+    from alsolike.data.reading.features.attach import feature_files
     from alsolike.data.reading.files.listing import files_of
     from alsolike.data.reading.read import read
     from alsolike.storage.atomic import refuse_overlap
 
     threads, reading = options.pop("threads"), taken_for_reading(options)
     refuse_overlap(
-        [*files_of(likes), *files_of(reading["items"]), *reads],
+        [*files_of(likes), *files_of(reading["items"]), *feature_files(reading), *reads],
         filter(None, [*writes, reading["rejects"]]),
     )
     found, report = read(likes, threads=threads, **reading)

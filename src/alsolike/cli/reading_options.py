@@ -7,7 +7,9 @@ import click
 
 from alsolike.cli.options import (
     AT_LEAST_0,
+    AT_LEAST_1,
     NamedPath,
+    Option,
     Verb,
     choice,
     given,
@@ -29,6 +31,13 @@ class _Names(click.ParamType[list[str]]):
         if not all(names):
             self.fail("names of columns with commas between them expected.", param, ctx)
         return names
+
+
+def _files(flag: str, text: str) -> Option:
+    """Return an option that names files, each perhaps with its columns."""
+    columns = "FILE" if "vectors" in flag else "FILE[:ID,NAME[,VALUE]]"
+    return given(flag, f"{text}; repeatable.", type=NamedPath(), multiple=True, metavar=columns,
+                 callback=lambda _context, _option, files: list(files))  # fmt: skip
 
 
 _READING = (
@@ -61,6 +70,25 @@ _READING = (
         "[default: all others of --items].",
         type=_Names(),
         metavar="NAME,NAME",
+    ),
+    given(
+        "--item-feature",
+        "Columns of --items, or else of the likes, that models learn from. Kinds: set, category, "
+        "number, bins, date, text, words, vector [default: guessed, and said].",
+        metavar="NAME:KIND,NAME",
+    ),
+    _files("--item-features", "Table with a row for each item and feature, such as a tag"),
+    _files("--item-vectors", "Vectors of items: .npz, .npy:IDS, or a table with lists"),
+    given("--users", "Table of the users, in one file or in parts.", type=NamedPath()),
+    given("--user-id", "Id column of --users [default: the name given to --user]."),
+    given("--user-feature", "Like --item-feature, of --users.", metavar="NAME:KIND,NAME"),
+    _files("--user-features", "Like --item-features, of users"),
+    _files("--user-vectors", "Like --item-vectors, of users"),
+    given(
+        "--feature-min",
+        "Least items, or users, of a word of features; rarer ones are left out.",
+        type=AT_LEAST_1,
+        default=3,
     ),
     given("--delimiter", "Overrides detection; 'tab' or a character."),
     given("--quote", "Overrides detection; 'none' or a character."),

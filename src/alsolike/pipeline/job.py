@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alsolike.data.interactions import Interactions
+from alsolike.data.reading.features.attach import feature_files
 from alsolike.data.reading.files.listing import files_of
 from alsolike.data.splitting.by_name import check_scheme, folds_by_time, split_by
 from alsolike.data.splitting.split import Split
@@ -338,7 +339,7 @@ def _refuse_places(job: Job) -> None:
     features = None if job.agree is None else FeatureSource.of(job.agree).path
     inputs = [job.source, job.reading.get("items"), features]
     refuse_overlap(
-        [path for one in inputs for path in files_of(one)],
+        [*(path for one in inputs for path in files_of(one)), *feature_files(job.reading)],
         [*written_in(job.out), *filter(None, [job.reading.get("rejects")])],
     )
 

@@ -1,6 +1,7 @@
 """Holds the cells of one column of a table that tells something of items or users."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -24,9 +25,12 @@ class Column:
     rows : int64, (n_cells,)
         Ascending but for sets, which may have several cells in a row, and others none.
     cells : list of str, float64 (n_cells,), or float32 (n_cells, n_components)
-        Words of a set; texts; numbers, dates as seconds since 1970; vectors. All are finite.
+        Words of a set, or int64, their places in `words`; texts; numbers, dates as seconds since
+        1970; vectors. All are finite.
     weights : float64, (n_cells,), or None
         How much each word of a set counts, at least 0; None: 1 each.
+    words : sequence of str or None
+        Sorted and distinct, where `cells` are places in them.
     separator : str
         What stood between the words of a cell.
     n_bins : int
@@ -39,6 +43,17 @@ class Column:
     rows: npt.NDArray[np.int64]
     cells: Any
     weights: npt.NDArray[np.float64] | None = None
+    words: Sequence[str] | None = None
     separator: str = ""
     n_bins: int = DEFAULT_BINS
     note: str = field(default="", compare=False)
+
+    def moved(self, places: npt.NDArray[np.int64]) -> "Column":
+        """Return the cells with other row numbers: row i becomes ``places[i]``, or none for -1."""
+        rows = places[self.rows]
+        kept = np.flatnonzero(rows >= 0)
+        kept = kept[np.argsort(rows[kept], kind="stable")]
+        weights = None if self.weights is None else self.weights[kept]
+        is_array = isinstance(self.cells, np.ndarray)
+        cells = self.cells[kept] if is_array else [self.cells[at] for at in kept.tolist()]
+        return replace(self, rows=rows[kept], cells=cells, weights=weights)

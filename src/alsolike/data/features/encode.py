@@ -75,7 +75,9 @@ def encode(
                 continue
             matrix, _ = cells_of(one.block, column, n_rows)
             made.append((one.block, matrix))
-            note = "; ".join(filter(None, [column.note, one.note]))
+            # A guess is said once.
+            notes = [column.note if one.block.name == column.name else "", one.note]
+            note = "; ".join(filter(None, notes))
             reports.append(BlockReport.of(one.block, matrix, dropped=one.dropped, note=note))
     if not made:
         raise DataError(
@@ -183,7 +185,8 @@ def _of_words(column: Column, n_rows: int, minimum: int) -> list[_Learned]:
         kept = words.frequent(names, counts, minimum)
         kind: Any = "set" if column.kind == "set" else "text"
         block = Block(name, kind, StringArray.pack(kept), encoding)
-        made.append(_Learned(block, dropped=len(names) - len(kept)))
+        found = int(np.count_nonzero(words.occurrences(counts)))
+        made.append(_Learned(block, dropped=found - len(kept)))
     return made
 
 

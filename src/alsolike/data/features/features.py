@@ -63,8 +63,8 @@ class Features:
     Parameters
     ----------
     matrix : CSR of float32, (n_rows, n_features)
-        Finite; columns ascend within a row. Of a word of a set or a text, log2(1 + n) where a row
-        has it n times: 1 for once. A standardized number, a component of a vector. Empty rows:
+        Finite; columns ascend within a row. Of a word of a set or a text, how often a row has it,
+        or the sum of its values; a standardized number; a component of a vector. Empty rows:
         nothing is known.
     blocks : tuple of Block
         Of its columns, in their order; names of blocks differ.

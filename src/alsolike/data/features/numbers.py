@@ -40,13 +40,15 @@ def spread(name: str, values: Doubles) -> dict[str, float]:
 
 def ages(seconds: Doubles, last: float) -> Doubles:
     """Return log(1 + days before `last`); 0 for later dates."""
-    return np.log1p(np.maximum(last - seconds, 0.0) / _DAY)
+    found: Doubles = np.log1p(np.maximum(last - seconds, 0.0) / _DAY)
+    return found
 
 
 def standardized(values: Doubles, encoding: Mapping[str, Any]) -> Doubles:
     """Return values as deviations from the mean, from -10 to 10."""
     deviations = (values - encoding["mean"]) / encoding["deviation"]
-    return np.clip(deviations, -_FURTHEST, _FURTHEST)
+    found: Doubles = np.clip(deviations, -_FURTHEST, _FURTHEST)
+    return found
 
 
 def edges_of(values: Doubles, n_bins: int) -> list[float]:

@@ -20,6 +20,8 @@ class BlockReport:
     name, kind : str
     features, rows : int
         Columns, and rows that have any.
+    unit : str
+        What the columns of words are: "words", or "parts of words".
     occurrences : tuple of int
         Of words: rows with each, the least, the median, the 90th hundredth and the most.
     frequent : tuple of (str, int)
@@ -36,6 +38,7 @@ class BlockReport:
     kind: str
     features: int
     rows: int
+    unit: str = "words"
     occurrences: tuple[int, ...] = ()
     frequent: tuple[tuple[str, int], ...] = ()
     dropped: int = 0
@@ -47,17 +50,20 @@ class BlockReport:
         """Count the cells of a block, (n_rows, n_features)."""
         occurrences: tuple[int, ...] = ()
         frequent: tuple[tuple[str, int], ...] = ()
+        unit = "parts of words" if block.encoding.get("parts") == "grams" else "words"
         rows_of = np.bincount(matrix.indices, minlength=matrix.shape[1])
         if block.is_of_words and len(rows_of):
             ranks = np.quantile(rows_of, (0, 0.5, 0.9, 1), method="lower")
             occurrences = tuple(map(int, ranks))
-            often = np.argsort(-rows_of, kind="stable")[:_SHOWN].tolist()
+            shown = _SHOWN if unit == "words" else 0
+            often = np.argsort(-rows_of, kind="stable")[:shown].tolist()
             frequent = tuple((block.names[at], int(rows_of[at])) for at in often if rows_of[at])
         return cls(
             name=block.name,
             kind=block.kind,
             features=matrix.shape[1],
             rows=int(np.count_nonzero(np.diff(matrix.indptr))),
+            unit=unit,
             occurrences=occurrences,
             frequent=frequent,
             **counts,
@@ -68,7 +74,7 @@ class BlockReport:
         parts = []
         if self.occurrences:
             least, median, high, most = self.occurrences
-            parts.append(f"{self.kind}, {self.features:,} words")
+            parts.append(f"{self.kind}, {self.features:,} {self.unit}")
             parts.append(
                 f"each of {least:,} to {most:,} {side}s (half of them of at most {median:,}, nine "
                 f"in ten of at most {high:,})"

@@ -54,6 +54,10 @@ def named_counts(
     parts = encoding.get("parts")
     if parts is None:
         weights = np.ones(len(column.rows)) if column.weights is None else column.weights
+        if column.words is not None:
+            return list(column.words), _sums(
+                column.rows, column.cells, weights, (n_rows, len(column.words))
+            )
         return _counted(column.rows, column.cells, weights, n_rows)
     found = [words_of(text) for text in column.cells]
     rows = np.repeat(column.rows, [len(words) for words in found])
@@ -83,17 +87,14 @@ def occurrences(counts: sp.csr_array) -> npt.NDArray[np.int64]:
 def taken(
     names: Sequence[str], counts: sp.csr_array, known: Sequence[str]
 ) -> tuple[sp.csr_array, int]:
-    """Return the cells of `known` names, float32, and how many cells have another name.
-
-    A count n becomes log2(1 + n): 1 for a word that occurs once, and little more for many times.
-    """
+    """Return the cells of `known` names, float32, and how many cells have another name."""
     places = {name: place for place, name in enumerate(known)}
     columns = np.array([places.get(name, -1) for name in names], dtype=np.int64)
     cells = counts.tocoo()
     is_known = columns[cells.col] >= 0
     kept = sp.coo_array(
         (
-            np.log2(1 + cells.data[is_known]).astype(np.float32),
+            cells.data[is_known].astype(np.float32),
             (cells.row[is_known], columns[cells.col[is_known]]),
         ),
         shape=(counts.shape[0], len(known)),
@@ -110,7 +111,16 @@ def _counted(
     names = sorted(set(words))
     places = {name: place for place, name in enumerate(names)}
     columns = np.array([places[word] for word in words], dtype=np.int64)
-    counts = sp.csr_array(sp.coo_array((weights, (rows, columns)), shape=(n_rows, len(names))))
+    return names, _sums(rows, columns, weights, (n_rows, len(names)))
+
+
+def _sums(
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+    shape: tuple[int, int],
+) -> sp.csr_array:
+    counts = sp.csr_array(sp.coo_array((weights, (rows, columns)), shape=shape))
     counts.sum_duplicates()
     counts.eliminate_zeros()
-    return names, counts
+    return counts

@@ -3,7 +3,7 @@
 import os
 import urllib.parse
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
@@ -48,6 +48,10 @@ class ItemTexts:
         if None in columns:
             raise SettingError("item_columns: names or numbers of columns expected, None given.")
         object.__setattr__(self, "further", tuple(dict.fromkeys(columns)))
+
+    def also(self, refs: Sequence[Ref]) -> "ItemTexts":
+        """Return the same with further columns to keep; those of `further` are kept as before."""
+        return replace(self, further=[*(self.further or ()), *refs]) if refs else self
 
     def columns(self) -> dict[str, Ref]:
         """Return the columns by role."""

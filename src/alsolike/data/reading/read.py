@@ -18,6 +18,7 @@ from alsolike.data.reading.cleaning.ratings import checked_mark
 from alsolike.data.reading.cleaning.rows import Roles, Rules
 from alsolike.data.reading.cleaning.time_form import TimeForm
 from alsolike.data.reading.delimited.dialect import FixedDialect
+from alsolike.data.reading.features.attach import FeatureOptions
 from alsolike.data.reading.files.encodings import checked_encoding
 from alsolike.data.reading.formats.files import TEXT_LAYOUTS
 from alsolike.data.reading.layouts.arrange import arrange, checked_layout
@@ -53,6 +54,15 @@ def read(
     item_image: Ref | None = None,
     item_link: Ref | None = None,
     item_columns: Sequence[Ref] | None = None,
+    item_feature: Any = None,
+    item_features: Any = None,
+    item_vectors: Any = None,
+    users: Any = None,
+    user_id: Ref | None = None,
+    user_feature: Any = None,
+    user_features: Any = None,
+    user_vectors: Any = None,
+    feature_min: int = 3,
     delimiter: str | None = None,
     quote: str | None = None,
     escape: str | None = None,
@@ -128,6 +138,19 @@ def read(
     item_columns : sequence of str or int, optional
         Further columns of `items`, or else of the likes, to keep as texts, for rules on lists;
         default: all others of `items`.
+    item_feature : str, sequence or mapping, optional
+        Columns of `items`, or else of the likes, that models learn from, with their kinds:
+        ``"category,tags:set,price:number,description:text,released:date"``; see `columns` of
+        `alsolike.read_features`.
+    item_features, item_vectors : path, list of paths, frame, mapping or matrix, optional
+        Further sources of features, each a block: tables with a row for each item and feature, as
+        ``"tags.csv"`` or ``"tags.csv:item,tag,weight"``; vectors, as ``"vectors.npz"``. See
+        `source` and `vectors` of `alsolike.read_features`.
+    users, user_id, user_feature, user_features, user_vectors : optional
+        The same of users: a table of users, its id column (default: the one named like `user`),
+        its columns to learn from, and further sources.
+    feature_min : int
+        Words of features of fewer items or users are left out, and counted.
     delimiter, quote, escape : str, optional
         Override detection, for `source`; ``"tab"`` and ``"none"`` are understood.
     header : bool, optional
@@ -246,17 +269,21 @@ def read(
         NumberForm.of(decimal, thousands, in_use=value is not None or timestamp is not None),
         TimeForm.of(time_unit, time_format, in_use=timestamp is not None),
     )
+    features = FeatureOptions.of(
+        (item_features, item_feature, item_vectors), (user_features, user_feature, user_vectors),
+        users, user_id, feature_min, has_items=items is not None,
+    )  # fmt: skip
     encodings = checked_encoding(encoding), checked_encoding(items_encoding, "items_")
-    if items is None and (items_fixed != FixedDialect(prefix="items_") or items_encoding):
-        raise SettingError("Options that begin with items_ need items=.")
+    _refuse_without_items(items, items_fixed, items_encoding)
     has_dialect = encoding is not None or fixed != FixedDialect()
     source = source_or_query(source, sql, items, has_dialect=has_dialect)
     _check_rejects(rejects, on_error, source, items)
     if is_matrix:
         _refuse_columns(user, item, value, timestamp, event, separator, layout, encoding)
-    if layout in TEXT_LAYOUTS:
-        user, item = user or "user", item or "item"
-    wanted = item_table.ItemTexts(item_name, item_image, item_link, item_columns)
+    user, item = (user or "user", item or "item") if layout in TEXT_LAYOUTS else (user, item)
+    wanted = item_table.ItemTexts(item_name, item_image, item_link, item_columns).also(
+        features.of_likes(has_items=items is not None)
+    )
     with _reported(observer), workspace(threads) as (connection, scratch):
         table = None
         if items is not None:
@@ -308,6 +335,7 @@ def read(
             result = of_rows(connection, arranged, roles, rules, wanted, table, item_id)
             if rejects is not None:
                 write_rejects(rejects, loaded, table)
+        result = features.attach(connection, scratch, result, table, (item_id, user, item))
     for warning in result[1].warnings:
         observer.warn(warning)
     return result
@@ -327,6 +355,11 @@ def _key(item_id: Ref | None, item: Ref | None) -> Ref:
     if key is None:
         raise SettingError("item_id= is needed: the id column of the item table.")
     return key
+
+
+def _refuse_without_items(items: Any, fixed: FixedDialect, encoding: str | None) -> None:
+    if items is None and (fixed != FixedDialect(prefix="items_") or encoding):
+        raise SettingError("Options that begin with items_ need items=.")
 
 
 def _check_rejects(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from alsolike.data.features.report import FeatureReport
 from alsolike.data.reading.cleaning.aggregate import Pairs
 from alsolike.data.reading.cleaning.events import EventCount
 from alsolike.data.reading.cleaning.rows import DroppedRows, Rules
@@ -83,6 +84,8 @@ class ReadReport:
         The range of the times, seconds since 1970, where there are times.
     number_form, time_form : str
         How numbers are written, where the caller says so; how times were read.
+    features : tuple of FeatureReport
+        Of items and of users, where there are features.
     notes : tuple of str
         What was done as asked, but might be meant otherwise.
     warnings : tuple of str
@@ -139,6 +142,7 @@ class ReadReport:
     last_time: float | None = None
     number_form: str = ""
     time_form: str = ""
+    features: tuple[FeatureReport, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -231,6 +235,7 @@ class ReadReport:
             how = f"; {self.time_form}" if self.time_form else ""
             span = f"{shown(self.first_time)} to {shown(self.last_time)}"
             facts.append(("times", f"{span} (UTC{how})"))
+        facts += [fact for one in self.features for fact in one.facts()]
         facts += [("note", note) for note in self.notes]
         facts += [("warning", warning) for warning in self.warnings]
         return facts
@@ -262,6 +267,7 @@ class ReadReport:
 
     def brief(self, width: int) -> str:
         """Return counts and dialect, without the reasons for the dialect."""
+        apart = {label for one in self.features for label, _ in one.facts()}
         none = {"duplicate rows": self.duplicates, "repeated pairs": self.repeated}
         dialects, counts = [], []
         for label, text in self.facts():
@@ -269,7 +275,7 @@ class ReadReport:
                 end = text.find("; ", text.find(", header "))  # a delimiter may hold "; "
                 short = text if end < 0 else f"{text[:end]}; --verbose says more)"
                 dialects.append(f"{label}: {short}")
-            elif label not in _IN_ONE and none.get(label, 1):
+            elif label not in _IN_ONE and label not in apart and none.get(label, 1):
                 counts.append(f"{label}: {text}")
         facts = [
             f"{self.source} ({self.format}): {self.rows:,} rows",
@@ -277,6 +283,7 @@ class ReadReport:
             *filter(None, ["; ".join(counts)]),
             f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions, "
             f"{100 * self.density:.3f} % filled",
+            *(f"{label}: {text}" for one in self.features for label, text in one.facts()),
             *(f"note: {note}" for note in self.notes),
         ]
         return "\n".join(wrapped(line, width, indent=2) for line in facts)

@@ -118,16 +118,20 @@ def vocabulary_of(
     connection: duckdb.DuckDBPyConnection, loaded: SourceTable, ref: Ref, side: str
 ) -> Vocabulary:
     """Return the ids in the table ``users`` or ``items``, in the type of the column `ref`."""
-    packed = _packed(connection, side)
-    if not are_whole_numbers(loaded, place_of(loaded, ref, side)):
-        return Vocabulary(packed, kind=side)
-    if type_of_digits(packed) != "text":
-        return Vocabulary.of_digits(packed, kind=side)
+    return typed_ids(loaded, _packed(connection, side), place_of(loaded, ref, side), side)
+
+
+def typed_ids(loaded: SourceTable, ids: StringArray, place: int, side: str) -> Vocabulary:
+    """Return sorted ids in the type of their column, at `place`."""
+    if not are_whole_numbers(loaded, place):
+        return Vocabulary(ids, kind=side)
+    if type_of_digits(ids) != "text":
+        return Vocabulary.of_digits(ids, kind=side)
     loaded.warnings.append(
         f"the {side} ids are whole numbers that no type of 64 bits holds; they are taken as text, "
         "as their digits."
     )
-    return Vocabulary(packed, kind=side)
+    return Vocabulary(ids, kind=side)
 
 
 def _packed(connection: duckdb.DuckDBPyConnection, side: str) -> StringArray:

@@ -24,11 +24,11 @@ from alsolike.data.reading.files.text_files import kind_of, open_text
 from alsolike.data.reading.files.unpacking import spool, unpack_member
 from alsolike.data.reading.formats.excel import load_sheet
 from alsolike.data.reading.formats.folder_keys import add_keys
+from alsolike.data.reading.formats.json_lines import is_json, load_json_lines
 from alsolike.data.reading.formats.lakes import load_lake
 from alsolike.data.reading.formats.parquet import load_parquet
 from alsolike.data.reading.formats.sqlite import load_database
 from alsolike.data.reading.formats.union import IdText, load_union
-from alsolike.data.reading.json_lines import is_json, load_json_lines
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.errors import DataError, SettingError
 

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from alsolike.data.reading.json_lines import cell_of, is_whole, parsed_json
+from alsolike.data.reading.formats.json_lines import cell_of, is_whole, parsed_json
 from alsolike.data.reading.layouts.paths import Element, Field, Path, Steps, deepest
 from alsolike.data.reading.source_table import (
     OddCell,

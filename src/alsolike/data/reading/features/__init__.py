@@ -1,0 +1,1 @@
+"""Read features of items and users: from long tables, columns of tables, vectors, objects."""
