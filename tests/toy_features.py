@@ -133,7 +133,11 @@ def tagged_likes(n_users: int = 30, n_items: int = 40) -> Interactions:
     words[2] = [TAGS[0]]
     words[3] = []
     groups = Features.of_words("group", [["even", "odd"][row % 2 :][:1] for row in range(n_users)])
-    return replace(likes, item_features=Features.of_words("tag", words), user_features=groups)
+    tags = Features.of_words("tag", words)
+    separated = replace(tags.blocks[0], encoding={"separator": "|"})
+    return replace(
+        likes, item_features=Features(tags.matrix, (separated,)), user_features=groups
+    )
 
 
 def tagged_model(family: str = "item-knn", **settings: Any) -> Any:

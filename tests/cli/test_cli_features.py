@@ -51,3 +51,34 @@ def test_similar_compares_by_features_and_by_both(knn):
     refused("similar", knn, item, "--together", "--by", "both", status=2)
     alone = al.load(knn).items.id_of(int((~al.load(knn).item_features.has).argmax()))
     assert "No item shares features" in fine("similar", knn, alone, "--by", "features").stderr
+
+
+def test_add_items_saves_a_model_with_them(toy, tmp_path):
+    table = tmp_path / "new.csv"
+    table.write_text(
+        "id,name,tag\nn1,A castle,castle|gold\nn2,A beach,Sea|sand\nn3,Nothing,gold\n", "utf-8"
+    )
+    out = tmp_path / "out"
+    printed = fine("add-items", toy, table, "--out", out).stdout
+    assert "Added 2 items." in printed and "Left out 1 item of which" in printed
+    assert "Left out 2 words of 'tag' that the model does not know." in printed
+    model = al.load(out)
+    assert model.catalogue.name_of(model.items.index_of("n1")) == "A castle"
+    assert "n1" in al.items_for_features(model, "castle", k=60)["item"].tolist()
+    assert "n1" not in al.load(toy).items
+    item = model.items.id_of(0)
+    table.write_text(f"item,tag\n{item},Sea\n{item},sand\nn9,Sea\n", "utf-8")
+    assert "has likes in the model already" in refused("add-items", out, table, "--header")
+    assert "Renewed the features of 1 item" in fine("add-items", out, table, "--renew").stdout
+    assert "n9" in al.load(out).items
+    table.write_text("item,colour\nn1,red\n", "utf-8")
+    assert "no item has a feature that the model knows" in refused(
+        "add-items", out, table, "--header"
+    )
+
+
+def test_add_items_says_what_a_model_cannot(knn, tmp_path):
+    (tmp_path / "new.csv").write_text("item,tag\nn1,castle\n", "utf-8")
+    assert "'item-knn' knows items by their likes alone" in refused(
+        "add-items", knn, tmp_path / "new.csv"
+    )

@@ -351,7 +351,7 @@ def test_every_link_and_form_of_the_pages_is_taken(client):
         text = answer.text.replace("&amp;", "&")
         left += [one for one in re.findall(r'href="(/[^"#]*)"', text) if one not in seen]
         for form in re.findall(r'<form[^>]*action="(/[^"]*)" method="get".*?</form>', text, re.S):
-            assert form in ("/", "/try", "/map", "/user")
+            assert form in ("/", "/try", "/map", "/user", "/features")
     assert len(seen) > 60
 
 

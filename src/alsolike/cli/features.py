@@ -1,7 +1,8 @@
 """Defines the verbs of features such as tags: items-for, suggest-features, add-items."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +15,8 @@ from alsolike.cli.options import (
     to_option,
     verbose_option,
 )
-from alsolike.cli.printing import say, say_table
+from alsolike.cli.printing import say, say_table, warn
+from alsolike.cli.reading_options import NamedPath
 
 if TYPE_CHECKING:
     from alsolike.data.vocabulary import Id
@@ -101,6 +103,69 @@ def _say_without(ids: "list[Id]", table: "Table") -> None:
     if without := [one for one in ids if one not in have]:
         more = f" and {len(without) - 1:,} others" if len(without) > 1 else ""
         say(f"No features to suggest for {without[0]!r}{more}.", err=True)
+
+
+@click.command("add-items")
+@click.argument("model", type=PATH)
+@click.argument("file", type=NamedPath())
+@click.option("--out", type=PATH, help="Where to save the model [default: in place of MODEL].")
+@click.option("--renew", is_flag=True, help="Take new features of items that have likes, too.")
+@click.option("--item", "item_id", metavar="COLUMN",
+              help="Column of ids [default: item, item_id or id, else the first].")  # fmt: skip
+@click.option("--item-name", metavar="COLUMN", help="Column of names [default: name].")
+@click.option("--item-image", metavar="COLUMN", help="Column of images [default: image].")
+@click.option("--item-link", metavar="COLUMN", help="Column of links [default: link].")
+@click.option("--delimiter", help="Of a text file [default: found].")
+@click.option("--header/--no-header", default=None, help="Whether the first row names columns.")
+@click.option("--encoding", metavar="NAME", help="Of a text file [default: found].")
+def add_items(
+    model: Path,
+    file: str,
+    out: Path | None,
+    renew: bool,
+    item_id: str | None,
+    item_name: str | None,
+    item_image: str | None,
+    item_link: str | None,
+    **dialect: Any,
+) -> None:
+    """Add items without likes to a model, by their features in FILE.
+
+    FILE has a row for each item, with the columns that the model's features were made of, or a row
+    for each item and feature.
+    """
+    from alsolike.data.reading.features.further import encode_more
+    from alsolike.data.reading.item_table import read_texts
+    from alsolike.errors import DataError
+    from alsolike.models.bundle import io as bundle
+    from alsolike.models.bundle.manifest import models_of_run
+    from alsolike.models.protocols import AddsItems, able
+    from alsolike.recommending.features import new_items
+    from alsolike.recommending.features.names import item_features_of
+    from alsolike.storage.atomic import refuse_overlap
+
+    path, _ = models_of_run(model)
+    target = path if out is None else out
+    refuse_overlap([file], [target])
+    loaded = bundle.load(path)
+    able(loaded, AddsItems, new_items.PURPOSE)
+    known = item_features_of(loaded, new_items.PURPOSE)
+    table, report = encode_more(known, file, id_column=item_id, **dialect)
+    for warning in report.warnings:
+        warn(warning)
+    labels = () if loaded.catalogue is None else tuple(loaded.catalogue.columns())
+    roles = {"name": item_name, "image": item_image, "link": item_link}
+    texts = read_texts(file, table.ids, labels, item_id=item_id, roles=roles, **dialect)
+    changed, found = new_items.add_items(loaded, table, texts, renew=renew)
+    unknown = {block.name: block.unknown for block in report.blocks if block.unknown}
+    found = replace(found, unknown_features=unknown)
+    if not found.added and not found.renewed:
+        raise DataError(f"{file}: no item has a feature that the model knows. {found}")
+    say(str(found))
+    about = bundle.describe(path)
+    how = {"metrics": about.metrics, "notes": about.notes, "with_history": about.has_history}
+    bundle.save(changed, target, **how)
+    say(f"Saved {target}")
 
 
 def show_similar_by(

@@ -189,6 +189,7 @@ for verb in (
     similar.similar_users,
     features.items_for,
     features.suggest_features,
+    features.add_items,
     query.recommend,
     query.scores,
     query.explain,
