@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from alsolike.data.anonymizing.anonymize import anonymize
+    from alsolike.data.features.features import Features, FeatureTable
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
     from alsolike.data.merge import joined
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from alsolike.models.blend.config import BlendConfig
     from alsolike.models.bundle.io import load, save
     from alsolike.models.factor_model import FactorModel
+    from alsolike.models.feature_als.config import FeatureALSConfig
     from alsolike.models.fit import fit, iterate
     from alsolike.models.linear.ease import EASEConfig
     from alsolike.models.linear.sparse import SparseLinearConfig
@@ -74,6 +76,9 @@ __all__ = [
     "BlendConfig",
     "EASEConfig",
     "FactorModel",
+    "FeatureALSConfig",
+    "FeatureTable",
+    "Features",
     "Interactions",
     "ItemKNNConfig",
     "Job",
@@ -131,6 +136,7 @@ __all__ = [
 
 _MODULES = {
     "data.anonymizing.anonymize": ("anonymize",),
+    "data.features.features": ("Features", "FeatureTable"),
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),
@@ -155,6 +161,7 @@ _MODULES = {
     "models.blend.config": ("BlendConfig",),
     "models.bundle.io": ("load", "save"),
     "models.als.config": ("ALSConfig",),
+    "models.feature_als.config": ("FeatureALSConfig",),
     "models.linear.ease": ("EASEConfig",),
     "models.linear.sparse": ("SparseLinearConfig",),
     "models.factor_model": ("FactorModel",),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from alsolike import testing
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.model import ALSModel
@@ -20,6 +21,7 @@ from alsolike.models.blend.config import BlendConfig
 from alsolike.models.bundle.io import load, save
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import TrainingData
+from alsolike.models.feature_als.config import FeatureALSConfig
 from alsolike.models.linear.ease import EASEConfig, EASEModel, fit_ease
 from alsolike.models.linear.sparse import (
     SparseLinearConfig,
@@ -77,6 +79,13 @@ def fit_seeded_random(train: Interactions) -> RandomModel:
     return fit_random(train, RandomConfig(seed=1))
 
 
+def fit_with_features(train: Interactions) -> FittedModel:
+    tags = [[f"tag {row % 3}", f"tag {row % 7}"] for row in range(train.n_items)]
+    known = dataclasses.replace(train, item_features=Features.of_words("tag", tags))
+    config = FeatureALSConfig(factors=8, iterations=5)
+    return family_named("feature-als").fit(TrainingData(known), config)
+
+
 def fit_blend(train: Interactions) -> FittedModel:
     return family_named("blend").fit(TrainingData(train), BlendConfig())
 
@@ -92,6 +101,7 @@ FITS = [
     fit_denoising,
     fit_neighbourhoods,
     fit_neighbourhoods_of_weights,
+    fit_with_features,
     fit_blend,
     fit_seeded_random,
 ]

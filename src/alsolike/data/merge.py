@@ -1,6 +1,7 @@
 """Merges interactions: adds newer ones, aligns them with the ids of a model, makes a table."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -215,10 +216,18 @@ def _keys(rows: npt.ArrayLike, columns: npt.ArrayLike, n_items: int) -> Places:
 
 
 def _catalogue(before: Interactions, newer: Interactions, items: Vocabulary) -> Catalogue | None:
+    both = (before.items, before.catalogue), (newer.items, newer.catalogue)
+    return joined_catalogue(both, items)
+
+
+def joined_catalogue(
+    parts: Sequence[tuple[Vocabulary, Catalogue | None]], items: Vocabulary
+) -> Catalogue | None:
+    """Return one catalogue of several; a later text that is not empty wins."""
     columns: dict[str, list[str]] = {}
-    for part in (before, newer):
-        places = items.places_of(part.items)
-        known = {} if part.catalogue is None else part.catalogue.columns()
+    for own, catalogue in parts:
+        places = items.places_of(own)
+        known = {} if catalogue is None else catalogue.columns()
         for label, texts in known.items():
             column = columns.setdefault(label, [""] * len(items))
             for place, text in zip(places, texts, strict=True):

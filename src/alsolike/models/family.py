@@ -117,8 +117,10 @@ class Family(ABC):
     is_trained : bool
         Whether it can be fitted.
     is_combined : bool
-        Whether its models are made of models of other families. A search tries them after all
-        others, see `combinations`.
+        Whether its models are made of models of other families.
+    builds_on_others : bool
+        Whether a search asks its `combinations` after all other trainings, as it does of families
+        that are combined.
     advice : str
         A sentence for users if all its trainings are degenerate.
     """
@@ -131,6 +133,7 @@ class Family(ABC):
     is_baseline: ClassVar[bool] = False
     is_trained: ClassVar[bool] = True
     is_combined: ClassVar[bool] = False
+    builds_on_others: ClassVar[bool] = False
     advice: ClassVar[str] = "Try other settings."
 
     def train(self, data: TrainingData, config: Any, **how: Any) -> FittedModel:
@@ -230,14 +233,14 @@ class Family(ABC):
     ) -> Sequence[Any]:
         """Return the configurations to try next, made of the best of other families.
 
-        A search of a family that `is_combined` asks this again until nothing is returned.
+        A search of a family that `builds_on_others` asks this again until nothing is returned.
 
         Parameters
         ----------
         data : TrainingData
         best : sequence of (Config, float)
-            Of each other family that may be chosen, the best configuration, ending at its best
-            sweep, and its validation score; the best first.
+            Of each family that may be chosen and is not combined, the best configuration, ending
+            at its best sweep, and its validation score; the best first.
         tried : sequence of (Config, float)
             What was returned before and could be scored, with validation scores.
         """

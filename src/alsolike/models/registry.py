@@ -16,6 +16,7 @@ from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import PopularityFamily
 from alsolike.models.baselines.random import RandomFamily
 from alsolike.models.family import Family, Known
+from alsolike.models.feature_als.family import FeatureALSFamily
 from alsolike.models.linear.ease import EASEFamily
 from alsolike.models.linear.sparse import SparseLinearFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
@@ -26,6 +27,7 @@ from alsolike.usage_hints import did_you_mean
 
 FAMILIES: list[Family] = [
     ALSFamily(),
+    FeatureALSFamily(),
     ItemKNNFamily(),
     EASEFamily(),
     SparseLinearFamily(),

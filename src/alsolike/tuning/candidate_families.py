@@ -33,7 +33,7 @@ class Lineup:
     baselines : tuple of Config
         Settings that are only compared with.
     combined : tuple of str
-        Families whose models are made of the best of the others, after all other trainings.
+        Families that build on the best of the others, after all other trainings.
     by_default : mapping of str to str
         Families that may be chosen and that nobody asked for, with the reason of each.
     """
@@ -130,6 +130,7 @@ def lineup_for(
         tried = [one for one in trained() if not one.is_baseline and _is_tried(one, data, thorough)]
         # Given baselines, only searched families are tried, as before others could be chosen.
         chosen = tried if compared is None else [one for one in tried if _is_searched(one, data)]
+    builders = [one for one in chosen if one.builds_on_others and not one.is_combined]
     combined = [one for one in chosen if one.is_combined]
     chosen = [one for one in chosen if not one.is_combined]
     if len(chosen) < _FEWEST:
@@ -149,7 +150,7 @@ def lineup_for(
         tuple(one.name for one in chosen if _is_searched(one, data)),
         _settings([one for one in chosen if not _is_searched(one, data)], data, seed, thorough),
         _settings([one for one in compared if one not in chosen], data, seed),
-        tuple(one.name for one in combined),
+        tuple(one.name for one in (*builders, *combined)),
         {one.name: one.why_tried(data) for one in by_default},
     )
 

@@ -76,9 +76,9 @@ def combined_families(names: Sequence[str]) -> tuple[str, ...]:
     if isinstance(names, str):
         raise SettingError(f"combined is a list of names, such as ['blend'], not {said(names)}.")
     for name in names:
-        if not family_named(name).is_combined:
+        if not family_named(name).builds_on_others:
             raise SettingError(
-                f"{name!r} is not made of models of other families. Give its settings as "
+                f"{name!r} does not build on models of other families. Give its settings as "
                 "candidates."
             )
     return tuple(dict.fromkeys(names))

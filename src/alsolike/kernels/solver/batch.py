@@ -41,6 +41,7 @@ def solve_small(
     indices: Ints,
     amounts: Floats,
     weighing: Floats,
+    prior_scores: Floats,
     Z: Floats,
     dense: Floats,
     regularization: Floats,
@@ -60,6 +61,8 @@ def solve_small(
     amounts : float32 or float64, (interactions,)
     weighing : float64, (3,)
         Slope, base and pull of `alsolike.models.als.confidence.Weighing`.
+    prior_scores : float32, (interactions,) or (0,)
+        See `alsolike.kernels.solver.rows.weigh`.
     Z : float32, (m, f), C order, f a multiple of 8
     dense : float64, (factors,), factors at most f
         Eigenvalues of Z'Z times the weight of an unobserved cell.
@@ -94,9 +97,9 @@ def solve_small(
     solved = np.empty(LANES, dtype=np.bool_)
     for begin in range(0, count, LANES):
         n_left = _solve_eight(
-            begin, rows, indptr, indices, amounts, weighing, Z, dense, regularization, most, w, r,
-            scales, known, places, lines, roots, right, panels, t, systems, A, v, solved, out, left,
-            n_left,
+            begin, rows, indptr, indices, amounts, weighing, prior_scores, Z, dense, regularization,
+            most, w, r, scales, known, places, lines, roots, right, panels, t, systems, A, v,
+            solved, out, left, n_left,
         )  # fmt: skip
     return n_left
 
@@ -109,6 +112,7 @@ def _solve_eight(
     indices: Ints,
     amounts: Floats,
     weighing: Floats,
+    prior_scores: Floats,
     Z: Floats,
     dense: Floats,
     regularization: Floats,
@@ -148,7 +152,7 @@ def _solve_eight(
         fetch(amounts, far + 15)
         ahead = rows[min(begin + lane + 1 + (f <= FEW), count - 1)]
         following = indices[indptr[ahead] : indptr[ahead + 1]]
-        solved[lane] = weigh(amounts[start:end], weighing, w, r) >= 0
+        solved[lane] = weigh(amounts[start:end], weighing, prior_scores[start:end], w, r) >= 0
         if not solved[lane]:
             continue
         if known[lane] != regularization[row]:

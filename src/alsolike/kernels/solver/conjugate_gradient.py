@@ -32,6 +32,7 @@ def solve_cg(
     indices: Ints,
     amounts: Floats,
     weighing: Floats,
+    prior_scores: Floats,
     Z: Floats,
     dense: Floats,
     regularization: Floats,
@@ -55,8 +56,8 @@ def solve_cg(
         if known != regularization[row]:
             known = regularization[row]
             set_scale(dense, known, scale)
-        _solve_one(row, indptr, indices, amounts, weighing, Z, factors, steps, S, w, r, scale,
-                   scratch, few, out)  # fmt: skip
+        _solve_one(row, indptr, indices, amounts, weighing, prior_scores, Z, factors, steps, S, w,
+                   r, scale, scratch, few, out)  # fmt: skip
 
 
 @fast_part
@@ -66,6 +67,7 @@ def _solve_one(
     indices: Ints,
     amounts: Floats,
     weighing: Floats,
+    prior_scores: Floats,
     Z: Floats,
     factors: int,
     steps: int,
@@ -85,7 +87,7 @@ def _solve_one(
     x = out[row]
     for i in range(n):
         S[i] = indices[start + i]
-    weigh(amounts[start : start + n], weighing, w, r)
+    weigh(amounts[start : start + n], weighing, prior_scores[start : start + n], w, r)
     S[n : n + 8] = S[n - 1]
     w[n : n + 8] = 0
     r[n : n + 8] = 0

@@ -31,6 +31,7 @@ def solve_hard(
     indices: Ints,
     amounts: Floats,
     weighing: Floats,
+    prior_scores: Floats,
     Z: Floats,
     dense: Floats,
     regularization: Floats,
@@ -61,7 +62,7 @@ def solve_hard(
         start, end = indptr[row], indptr[row + 1]
         S = indices[start:end]
         w, r = np.empty(end - start, dtype=np.float32), np.empty(end - start, dtype=np.float32)
-        least = weigh(amounts[start:end], weighing, w, r)
+        least = weigh(amounts[start:end], weighing, prior_scores[start:end], w, r)
         set_scale(dense, regularization[row], scale)
         if least < 0:
             size = f + 1

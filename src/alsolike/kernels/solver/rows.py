@@ -65,10 +65,14 @@ def _fetch_row(Z: Floats, column: int) -> None:
 
 
 @fast_part
-def weigh(amounts: Floats, weighing: Floats, weights: Floats, pulls: Floats) -> Any:
+def weigh(
+    amounts: Floats, weighing: Floats, prior_scores: Floats, weights: Floats, pulls: Floats
+) -> Any:
     """Write the weight and the pull of each amount; return the least weight.
 
-    `weighing` is slope, base and pull.
+    `weighing` is slope, base and pull. A row that is not pulled to 0 but to a prior has a score of
+    each interaction from it: the row is solved for what is to be added, so each pull is less by the
+    weight times that score. Without a prior there are none, (0,).
     """
     stay_apart()
     least = np.float32(np.inf)
@@ -77,6 +81,8 @@ def weigh(amounts: Floats, weighing: Floats, weights: Floats, pulls: Floats) -> 
         weights[i] = weight
         pulls[i] = weight + weighing[2] if amounts[i] > 0 else 0.0
         least = min(least, weights[i])
+    for i in range(prior_scores.shape[0]):
+        pulls[i] -= weights[i] * prior_scores[i]
     return least
 
 

@@ -38,6 +38,7 @@ def solve_single(
     indices: Ints,
     amounts: Floats,
     weighing: Floats,
+    prior_scores: Floats,
     Z: Floats,
     dense: Floats,
     regularization: Floats,
@@ -77,9 +78,9 @@ def solve_single(
     for number in range(rows.shape[0]):
         row, ahead = rows[number], rows[min(number + 1, rows.shape[0] - 1)]
         if not _solve_one(
-            row, ahead, indptr, indices, amounts, weighing, Z, dense, regularization, easy, most,
-            w, r, S, terms, scale, places, roots, lines, panel, system, right, inverse, t,
-            fine_scale, fine, fine_t, out,
+            row, ahead, indptr, indices, amounts, weighing, prior_scores, Z, dense, regularization,
+            easy, most, w, r, S, terms, scale, places, roots, lines, panel, system, right, inverse,
+            t, fine_scale, fine, fine_t, out,
         ):  # fmt: skip
             left[n_left] = row
             n_left += 1
@@ -94,6 +95,7 @@ def _solve_one(
     indices: Ints,
     amounts: Floats,
     weighing: Floats,
+    prior_scores: Floats,
     Z: Floats,
     dense: Floats,
     regularization: Floats,
@@ -125,7 +127,7 @@ def _solve_one(
     size = min(n, f)
     wide = (size + 7) // 8 * 8
     stride, gain = wide + 8, np.float32(0)
-    solved = weigh(amounts[start:end], weighing, w, r) >= 0
+    solved = weigh(amounts[start:end], weighing, prior_scores[start:end], w, r) >= 0
     if solved:
         set_scale(dense, regularization[row], scale)
         gain = set_up(

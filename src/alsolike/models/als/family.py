@@ -50,10 +50,7 @@ class ALSFamily(Family):
     def unpack(self, arrays: BundleArrays, known: Known) -> ALSModel:
         """Build the model and check its settings, which fold in and explain."""
         ALSConfig.from_settings(known.settings)
-        both = _factors(arrays, known)
-        width = both["user_factors"].shape[1]
-        values = arrays.finite("eigenvalues", np.float64, width)
-        return ALSModel(**known.of_factors(), **both, eigenvalues=values)
+        return ALSModel(**known.of_factors(), **factors_of_als(arrays, known))
 
     def cost(self, config: ALSConfig, n_users: int, n_items: int) -> float:
         """Return the bytes of both matrices of factors."""
@@ -174,6 +171,13 @@ class FactorsFamily(Family):
         if "eigenvalues" in arrays:  # format 1 had some of any factors
             arrays.finite("eigenvalues", np.float64, both["user_factors"].shape[1])
         return FactorModel(**known.of_factors(), **both)
+
+
+def factors_of_als(arrays: BundleArrays, known: Known) -> dict[str, Any]:
+    """Take both matrices of factors and the eigenvalues from the arrays."""
+    both = _factors(arrays, known)
+    values = arrays.finite("eigenvalues", np.float64, both["user_factors"].shape[1])
+    return {**both, "eigenvalues": values}
 
 
 def _factors(arrays: BundleArrays, known: Known) -> dict[str, Any]:

@@ -24,29 +24,46 @@ Doubles = npt.NDArray[np.float64]
 
 
 def new_users(
-    model: "ALSModel", user_items: Any, engine: Engine, ages: Doubles | None = None
+    model: "ALSModel",
+    user_items: Any,
+    engine: Engine,
+    ages: Doubles | None = None,
+    prior: Floats | None = None,
 ) -> Floats:
     """Return the exact factors of users, see `alsolike.fold_in`.
 
-    `ages` are those of the values of a matrix, in days; None: all are new.
+    `ages` are those of the values of a matrix, in days; None: all are new. `prior` are the factors
+    that the users are pulled to, (n, factors).
     """
     side = _side_of(model, user_items, "user", ages)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     items, values = model.item_factors, model.eigenvalues
-    solve_side(side, items, values, factors, model.config.loss_config, SolverConfig(), engine)
+    solve_side(
+        side, items, values, factors, model.config.loss_config, SolverConfig(), engine, prior=prior
+    )
     return factors
 
 
 def new_items(
-    model: "ALSModel", item_users: Any, engine: Engine, ages: Doubles | None = None
+    model: "ALSModel",
+    item_users: Any,
+    engine: Engine,
+    ages: Doubles | None = None,
+    prior: Floats | None = None,
 ) -> Floats:
-    """Return the exact factors of items, see `alsolike.fold_in_items`; `ages` as in `new_users`."""
+    """Return the exact factors of items, see `alsolike.fold_in_items`.
+
+    `ages` and `prior` are as in `new_users`.
+    """
     side = _side_of(model, item_users, "item", ages)
     single = float32_basis(side, model.user_factors, model.config.loss_config, engine)
     values, basis = eigenbasis(gramian(model.user_factors, engine, in_float32=single), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
     users = turned(model.user_factors, basis, engine, in_float32=single)
-    solve_side(side, users, values, factors, model.config.loss_config, SolverConfig(), engine)
+    pulled = None if prior is None else turned(prior, basis, engine)
+    solve_side(
+        side, users, values, factors, model.config.loss_config, SolverConfig(), engine, prior=pulled
+    )
     return turned(factors, basis.T, engine)
 
 

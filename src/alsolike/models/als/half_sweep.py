@@ -25,6 +25,7 @@ from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.confidence import LikeCounts, Weighing, amounts_of
 from alsolike.models.als.config import LossConfig, SolverConfig
 from alsolike.models.als.gramian_basis import filled_up, gramian, squared_length
+from alsolike.models.als.prior import NO_PRIOR, PulledToPrior
 from alsolike.models.values import ages_by_item
 
 Floats = npt.NDArray[np.float32]
@@ -128,6 +129,12 @@ class Side:
         """Return the largest number of interactions in a chunk, that of its last row."""
         return int(self.matrix.indptr[chunk[-1] + 1] - self.matrix.indptr[chunk[-1]])
 
+    def pulled_to(
+        self, prior: Floats, dense: Doubles, factors: Floats, engine: Engine
+    ) -> PulledToPrior:
+        """Prepare the rows for being pulled to a prior, see `PulledToPrior`."""
+        return PulledToPrior.of(self.matrix, self.regularization, prior, dense, factors, engine)
+
     def row_name(self, row: int) -> str:
         """Name a row in a message."""
         return f"{self.kind} {self.ids.id_of(row)!r} (row {row})" if self.ids else f"row {row}"
@@ -141,6 +148,8 @@ def solve_side(
     loss_config: LossConfig,
     solver: SolverConfig,
     engine: Engine,
+    *,
+    prior: Floats | None = None,
 ) -> None:
     """Solve all rows of `side` into `out`.
 
@@ -153,6 +162,8 @@ def solve_side(
         Receives the solutions; conjugate gradients start from what it holds.
     loss_config : LossConfig
         The one that `side` was prepared for.
+    prior : float32, (n_rows, f), or None
+        Factors that rows are pulled to, in the same basis; None: 0.
 
     Raises
     ------
@@ -165,7 +176,10 @@ def solve_side(
     indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
     amounts, weighing = plain(side.amounts), np.array(astuple(Weighing.of(loss_config)))
 
-    rows = (indptr, indices, amounts, weighing, factors)
+    pulled = None if prior is None else side.pulled_to(prior, dense, factors, engine)
+    scores = NO_PRIOR if pulled is None else pulled.scores
+
+    rows = (indptr, indices, amounts, weighing, scores, factors)
     ways = (dense, side.regularization)
 
     def part(chunk: Rows) -> int:
@@ -184,9 +198,13 @@ def solve_side(
         return solve_hard(plain(np.sort(left[:count])), *rows, *ways, out) if count else -1
 
     out[np.diff(side.matrix.indptr) == 0] = 0
+    if pulled is not None and not solver.is_exact:
+        pulled.take_from(out)
     failures = [row for row in engine.each(part, side.chunks(len(dense), solver)) if row >= 0]
     if failures:
         raise FitError(_singular(side, min(failures), len(dense)))
+    if pulled is not None:
+        pulled.add_to(out)
     if not solver.is_exact:  # the exact kernels look at each solution
         _refuse_infinite(side, out, engine)
 

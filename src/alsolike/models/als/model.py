@@ -2,12 +2,13 @@
 
 import functools
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
 from alsolike.data.merge import with_items_of
 from alsolike.data.validation import said
@@ -144,7 +145,10 @@ class ALSModel(FactorModel):
         own = interactions.user_items[rows]
         if ages is not None:
             ages = with_ages(interactions, ages)[rows].data
-        user_factors[rows] = new_users(self, own, engine or LocalEngine(), ages)
+        features = None if self.user_features is None else self.user_features.take(rows)
+        user_factors[rows] = new_users(
+            self, own, engine or LocalEngine(), ages, self._prior("user", features)
+        )
         user_factors.flags.writeable = False
         return replace(self, user_factors=user_factors, history=interactions, stored_evidence=None)
 
@@ -182,7 +186,10 @@ class ALSModel(FactorModel):
         counts = np.zeros(joined.n_items, dtype=np.int64)
         factors[own], counts[own] = self.item_factors, self.item_counts
         aged = None if ages is None else by_item(ages).data
-        factors[new] = new_items(self, by_item(cells.data), engine, aged)
+        features = None if joined.item_features is None else joined.item_features.take(new)
+        factors[new] = new_items(
+            self, by_item(cells.data), engine, aged, self._prior("item", features)
+        )
         counts[new] = likers.like_counts
         values, basis = eigenbasis(gramian(factors, engine), engine)
         return replace(
@@ -196,7 +203,16 @@ class ALSModel(FactorModel):
             item_features=joined.item_features,
             history=None if self.history is None else joined,
             stored_evidence=None,
+            **self._in_basis(basis, engine),
         )
+
+    def _prior(self, side: Literal["user", "item"], features: Features | None) -> Floats | None:
+        """Return the factors that rows with these features are pulled to; None: 0."""
+        return None
+
+    def _in_basis(self, basis: Doubles, engine: Engine) -> dict[str, Any]:
+        """Return further fields of the model, for rotated factors."""
+        return {}
 
     def loss(self, *, engine: Engine | None = None) -> float:
         """Calculate the loss on the history, see `alsolike.loss`."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +75,7 @@ def iterate(
     >>> losses[0] >= losses[1] >= losses[2]
     True
     """
-    training = _Training(train, config, start, engine or LocalEngine())
+    training = Training(train, config, start, engine or LocalEngine())
     observer.start("sweeps", config.iterations)
     for _ in range(config.iterations):
         training.sweep()
@@ -103,7 +103,7 @@ def fit(
     >>> fit(likes, ALSConfig(factors=2, iterations=3))
     ALSModel(2 users, 2 items, 2 factors, 3 sweeps)
     """
-    training = _Training(train, config, start, engine or LocalEngine())
+    training = Training(train, config, start, engine or LocalEngine())
     observer.start("sweeps", config.iterations)
     for _ in range(config.iterations):
         training.sweep()
@@ -165,7 +165,7 @@ def loss(
     return loss_on(model, data, engine or LocalEngine())
 
 
-class _Training:
+class Training:
     """Current factors of both sides, and the sweep that updates them.
 
     Factors are updated in place unless a model or the momentum holds them: there is one matrix of
@@ -214,13 +214,23 @@ class _Training:
         if roughly:  # steps start from the old solution
             turned(self._items, first, engine, in_float32=True, out=items)
         self._items = items
-        solve_side(self._item_side, users, values, items, loss_config, solver, engine)
+        self._basis_changed(first)
+        solve_side(
+            self._item_side, users, values, items, loss_config, solver, engine,
+            prior=self._prior_of("item"),
+        )  # fmt: skip
+        self._solved("item", items)
         single = float32_basis(self._user_side, items, loss_config, engine)
         self._values, second = eigenbasis(gramian(items, engine, in_float32=single), engine)
         turned(items, second, engine, in_float32=single or roughly, out=items)
         if roughly:
             turned(users, second, engine, in_float32=True, out=users)
-        solve_side(self._user_side, items, self._values, users, loss_config, solver, engine)
+        self._basis_changed(second)
+        solve_side(
+            self._user_side, items, self._values, users, loss_config, solver, engine,
+            prior=self._prior_of("user"),
+        )  # fmt: skip
+        self._solved("user", users)
         if self._momentum is not None:
             turn = one_after_the_other(first, second, engine)
             self._ahead = self._momentum.beyond(
@@ -230,6 +240,16 @@ class _Training:
         # The momentum keeps the users.
         self._ahead_is_held = self._momentum is not None and self._ahead is users
         self._sweeps += 1
+
+    def _basis_changed(self, basis: Doubles) -> None:
+        """Follow a rotation of the factors of both sides; nothing to do without priors."""
+
+    def _prior_of(self, side: Literal["user", "item"]) -> Floats | None:
+        """Return the factors that rows are pulled to, (n_rows, factors); None: 0."""
+        return None
+
+    def _solved(self, side: Literal["user", "item"], factors: Floats) -> None:
+        """Learn from the factors of a side what its rows are pulled to; nothing by default."""
 
     def model(self) -> ALSModel:
         """Return the current model; its arrays are never written to again."""

@@ -35,6 +35,7 @@ class BlendFamily(Family):
     config: ClassVar[type[Any]] = BlendConfig
     model: ClassVar[type[FittedModel]] = BlendModel
     is_combined: ClassVar[bool] = True
+    builds_on_others: ClassVar[bool] = True
 
     def train(self, data: TrainingData, config: BlendConfig, **how: Any) -> BlendModel:
         """Fit the members one after the other, or take those that other trainings have fitted."""

@@ -217,8 +217,8 @@ class SearchRun:
         if not self._may_combine:
             return
         self._deadline = self._deadline.later(self._for_combined)
-        best = best_of_families(self._plan, self._ledger, self._configs, self._roles)
         for name in self._tasks.combined:
+            best = best_of_families(self._plan, self._ledger, self._configs, self._roles)
             family, entries = family_named(name), list[int]()
             while proposed := family.combinations(
                 self._plan.data, best, scored(self._plan, self._ledger, self._configs, entries)

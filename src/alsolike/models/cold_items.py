@@ -1,0 +1,102 @@
+"""Adds items without likes to what a model knows: ids, features, catalogue, history."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from alsolike.data.catalogue import Catalogue
+from alsolike.data.features.features import Features, FeatureTable
+from alsolike.data.interactions import Interactions, canonical
+from alsolike.data.merge import joined_catalogue, joined_features
+from alsolike.data.vocabulary import Vocabulary
+from alsolike.errors import DataError
+from alsolike.models.base import FittedModel
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class WithColdItems:
+    """What a model knows of its items and further ones.
+
+    Parameters
+    ----------
+    items : Vocabulary
+    own : int64, (items of the model,)
+        The places of the model's items.
+    cold : int64, (n,)
+        The places of the items that were added, or whose features are new; none has likes.
+    features : Features
+    catalogue : Catalogue or None
+    history : Interactions or None
+    """
+
+    items: Vocabulary
+    own: Places
+    cold: Places
+    features: Features
+    catalogue: Catalogue | None
+    history: Interactions | None
+
+
+def with_cold_items(
+    model: FittedModel, added: FeatureTable, catalogue: Catalogue | None = None
+) -> WithColdItems:
+    """Return what a model knows with further items; those with likes stay as they are.
+
+    Parameters
+    ----------
+    model : FittedModel
+    added : FeatureTable
+        With the blocks of the model's features.
+    catalogue : Catalogue or None
+        Names and more of the added items, a row for each.
+
+    Raises
+    ------
+    DataError
+        The model has no features of items, or others than those given.
+    """
+    known = model.item_features
+    if known is None:
+        raise DataError(
+            f"The model {model.name!r} was trained without features of items, so it cannot take in "
+            "items by their features. Train it with item_features."
+        )
+    if not known.same_columns(added.features):
+        raise DataError(
+            f"The new items have other features than the model: {added.features!r} instead of "
+            f"{known!r}. Encode them as the model's: alsolike.data.features."
+        )
+    places = model.items.places_of(added.ids)
+    new = np.flatnonzero((places < 0) | (model.item_counts[np.maximum(places, 0)] == 0))
+    ids = added.ids.subset(new)
+    items = model.items.union(ids)
+    features = joined_features(model.items, known, ids, added.features.take(new), items)
+    if features is None:  # of two tables with features
+        raise DataError("No features are left.")
+    more = None if catalogue is None else catalogue.subset(new)
+    columns = joined_catalogue(((model.items, model.catalogue), (ids, more)), items)
+    own = items.places_of(model.items)
+    history = model.history
+    if history is not None:
+        history = _widened(history, items, own, features, columns)
+    return WithColdItems(items, own, items.places_of(ids), features, columns, history)
+
+
+def _widened(
+    history: Interactions,
+    items: Vocabulary,
+    own: Places,
+    features: Features,
+    catalogue: Catalogue | None,
+) -> Interactions:
+    """Return the same likes over more items; the order of the likes stays, since ids are sorted."""
+    matrix = history.user_items
+    parts = matrix.data, own[matrix.indices], matrix.indptr
+    wide = canonical(sp.csr_array(parts, shape=(history.n_users, len(items))))
+    return replace(
+        history, user_items=wide, items=items, item_features=features, catalogue=catalogue
+    )
