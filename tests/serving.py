@@ -59,7 +59,9 @@ def bundle(
     order = dict(zip(ids, names, strict=True))
     texts = StringArray.pack([order[one] for one in table.items.ids])
     catalogue = Catalogue.from_columns({"name": texts}, n_items=table.n_items)
-    words = [[tags[at % len(tags)], tags[at // 2 % len(tags)]] for at in range(n_items * bool(tags))]
+    words = [
+        [tags[at % len(tags)], tags[at // 2 % len(tags)]] for at in range(n_items * bool(tags))
+    ]
     features = Features.of_words("tag", words) if tags else None
     named = Interactions(table.user_items, table.users, table.items, None, catalogue, features)
     given = {"seed": seed} if family == "als" else {}

@@ -56,13 +56,12 @@ class TagSumsModel(HistoryModel):
         return self._tags[item_indices].toarray().astype(np.float32)
 
     def scores_of_user_features(self, features: sp.csr_array, item_indices: slice) -> Floats:
-        assert self.user_features is not None and self.history is not None
+        assert self.user_features is not None
+        assert self.history is not None
         alike = features @ sp.csr_array(self.user_features.matrix.T)
         return self.user_scores(sp.csr_array(alike @ self.history.user_items), item_indices)
 
-    def shared_features(
-        self, likes: Indices, values: Floats, item: int
-    ) -> list[tuple[int, float]]:
+    def shared_features(self, likes: Indices, values: Floats, item: int) -> list[tuple[int, float]]:
         sums = np.asarray(self._tags[likes].sum(axis=0)) * self._tags[[item]].toarray()[0]
         return [(int(one), float(sums[one])) for one in np.argsort(-sums, kind="stable")
                 if sums[one] > 0]  # fmt: skip
@@ -76,7 +75,7 @@ class TagSumsModel(HistoryModel):
         counts[ids.places_of(self.items)] = self.item_counts
         shown = None
         if self.catalogue is not None or catalogue is not None:
-            names = {one: "" for one in ids}
+            names = dict.fromkeys(ids, "")
             for some, known in ((self.items, self.catalogue), (items.ids, catalogue)):
                 for row, one in enumerate(some if known is not None else ()):
                     names[one] = known.name_of(row)
@@ -135,9 +134,7 @@ def tagged_likes(n_users: int = 30, n_items: int = 40) -> Interactions:
     groups = Features.of_words("group", [["even", "odd"][row % 2 :][:1] for row in range(n_users)])
     tags = Features.of_words("tag", words)
     separated = replace(tags.blocks[0], encoding={"separator": "|"})
-    return replace(
-        likes, item_features=Features(tags.matrix, (separated,)), user_features=groups
-    )
+    return replace(likes, item_features=Features(tags.matrix, (separated,)), user_features=groups)
 
 
 def tagged_model(family: str = "item-knn", **settings: Any) -> Any:

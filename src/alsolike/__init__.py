@@ -59,7 +59,7 @@ if TYPE_CHECKING:
         suggest_features,
     )
     from alsolike.recommending.features.new_items import add_items
-    from alsolike.recommending.unknown.new_users import recommend_to_new
+    from alsolike.recommending.new_users import recommend_to_new
     from alsolike.recommending.pair_scores import scores
     from alsolike.recommending.rules.rules import Rules
     from alsolike.recommending.similarity import similar_users
@@ -180,7 +180,7 @@ _MODULES = {
     "recommending.baskets": ("similar_to_set",),
     "recommending.batch": ("recommend", "similar"),
     "recommending.co_likes": ("why_similar",),
-    "recommending.unknown.new_users": ("recommend_to_new",),
+    "recommending.new_users": ("recommend_to_new",),
     "recommending.single": ("recommend_for_likes",),
     "recommending.pair_scores": ("scores",),
     "recommending.rules.rules": ("Rules",),

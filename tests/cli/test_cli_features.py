@@ -26,7 +26,9 @@ def toy(tmp_path_factory):
 
 
 def test_items_for_lists_items_of_tags(knn, tmp_path):
-    assert "Item 30 ♪" in fine("items-for", knn, "castle", "medieval", "--k", 40, "--verbose").stdout
+    assert (
+        "Item 30 ♪" in fine("items-for", knn, "castle", "medieval", "--k", 40, "--verbose").stdout
+    )
     fine("items-for", knn, "tag: Sea", "--k", 3, "--to", tmp_path / "sea.csv")
     assert len((tmp_path / "sea.csv").read_text().splitlines()) == 4
     assert "Did you mean 'castle'?" in refused("items-for", knn, "castel")
@@ -60,7 +62,8 @@ def test_add_items_saves_a_model_with_them(toy, tmp_path):
     )
     out = tmp_path / "out"
     printed = fine("add-items", toy, table, "--out", out).stdout
-    assert "Added 2 items." in printed and "Left out 1 item of which" in printed
+    assert "Added 2 items." in printed
+    assert "Left out 1 item of which" in printed
     assert "Left out 2 words of 'tag' that the model does not know." in printed
     model = al.load(out)
     assert model.catalogue.name_of(model.items.index_of("n1")) == "A castle"

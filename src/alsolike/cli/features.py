@@ -10,13 +10,13 @@ from alsolike.cli.files import load_model, say_rules, show_rows, write_rows
 from alsolike.cli.ids import as_utf8, item_ids, rules_of, some_or_all
 from alsolike.cli.options import (
     PATH,
+    NamedPath,
     k_option,
     rules_options,
     to_option,
     verbose_option,
 )
 from alsolike.cli.printing import say, say_table, warn
-from alsolike.cli.reading_options import NamedPath
 
 if TYPE_CHECKING:
     from alsolike.data.vocabulary import Id
@@ -163,8 +163,13 @@ def add_items(
         raise DataError(f"{file}: no item has a feature that the model knows. {found}")
     say(str(found))
     about = bundle.describe(path)
-    how = {"metrics": about.metrics, "notes": about.notes, "with_history": about.has_history}
-    bundle.save(changed, target, **how)
+    bundle.save(
+        changed,
+        target,
+        metrics=about.metrics,
+        notes=about.notes,
+        with_history=about.has_history,
+    )
     say(f"Saved {target}")
 
 

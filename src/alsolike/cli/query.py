@@ -293,7 +293,7 @@ def _for_table(
 ) -> "Table":
     """Return lists of the users of a table of likes, by these alone."""
     from alsolike.engines.local import LocalEngine
-    from alsolike.recommending.unknown.new_users import recommend_to_new
+    from alsolike.recommending.new_users import recommend_to_new
 
     engine = LocalEngine(options["threads"])
     found, _ = read_likes(likes, options, reads=[model])

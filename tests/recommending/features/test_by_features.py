@@ -30,17 +30,21 @@ def test_names_are_found_exactly_without_case_by_label_and_block():
     column = names.column_of("castle")
     assert names.column_of("tag: castle") == names.column_of("CASTLE") == column
     assert names.column_of("castle", "tag") == column
-    with pytest.raises(UnknownId, match="no feature 'castel' among the 5 here. Did you mean 'cas"):
+    with pytest.raises(UnknownId, match=r"no feature 'castel' among the 5 here. Did you mean 'cas"):
         names.column_of("castel")
-    with pytest.raises(UnknownId, match="no features 'genre' that are words here. Known are: tag"):
+    with pytest.raises(UnknownId, match=r"no features 'genre' that are words here. Known are: tag"):
         names.column_of("castle", "genre")
     assert [KNN.item_features.name_of(one) for one in names.matching("S")][:2] == ["castle", "Sea"]
 
 
 def test_a_word_of_two_blocks_asks_for_one():
     tags = Features.of_words("tag", [["x"]])
-    both = Features(tags.matrix[:, [0, 0]], (*tags.blocks, Features.of_words("y", [["x"]]).blocks[0]))
-    with pytest.raises(UnknownId, match="2 features are called 'x'. Give one of 'tag: x' or 'y: x'"):
+    both = Features(
+        tags.matrix[:, [0, 0]], (*tags.blocks, Features.of_words("y", [["x"]]).blocks[0])
+    )
+    with pytest.raises(
+        UnknownId, match=r"2 features are called 'x'. Give one of 'tag: x' or 'y: x'"
+    ):
         FeatureNames(both).column_of("x")
     assert FeatureNames(both).column_of("y: x") == 1
 
@@ -63,7 +67,7 @@ def test_items_for_features_refuse_what_cannot_be_asked():
         al.items_for_features(KNN, ["castle", "tag: castle"])
     with pytest.raises(SettingError, match="by their names, not by"):
         al.items_for_features(KNN, [3])
-    with pytest.raises(Unable, match="'als' knows none. Train on likes with item features"):
+    with pytest.raises(Unable, match=r"'als' knows none. Train on likes with item features"):
         al.items_for_features(tiny_model(), "castle")
 
 
@@ -103,7 +107,7 @@ def test_both_lies_between_likes_and_features():
 
 def test_by_refuses_other_words_and_settings_of_likes():
     item = KNN.items.id_of(0)
-    with pytest.raises(SettingError, match="likes, features, both, not 'feature'. Did you mean"):
+    with pytest.raises(SettingError, match=r"likes, features, both, not 'feature'. Did you mean"):
         al.similar(KNN, item, by="feature")
     with pytest.raises(SettingError, match="popularity_bias belongs to the comparison by likes"):
         al.similar(KNN, item, by="both", popularity_bias=0.2)
@@ -121,7 +125,7 @@ def test_suggestions_leave_out_own_and_rare_features():
         assert (np.diff(found["score"]) <= 0).all()
     many = al.suggest_features(KNN, list(KNN.items), min_support=15)
     assert "tag: <b>hill</b>" not in many["feature"].tolist()
-    with pytest.raises(UnknownId, match="no features 'genre'"):
+    with pytest.raises(UnknownId, match=r"no features 'genre'"):
         al.suggest_features(KNN, KNN.items.id_of(0), blocks="genre")
 
 
@@ -164,7 +168,8 @@ def test_cold_items_are_added_and_listed():
     model, report = al.add_items(
         TOY, {"new 1": {"tag": ["castle", "gold"]}, "new 2": {"tag": ["silver"]}}
     )
-    assert report.added == ("new 1",) and report.without_features == ("new 2",)
+    assert report.added == ("new 1",)
+    assert report.without_features == ("new 2",)
     assert report.unknown_features == {"tag": 2}
     assert "Left out 2 words of 'tag'" in str(report)
     assert len(model.items) == len(TOY.items) + 1
@@ -180,7 +185,8 @@ def test_items_with_likes_are_refused_unless_renewed():
     with pytest.raises(DataError, match="1 item of these has likes in the model already"):
         al.add_items(TOY, {item: {"tag": ["Sea"]}})
     model, report = al.add_items(TOY, {item: {"tag": ["Sea"]}}, renew=True)
-    assert report.renewed == (item,) and not report.added
+    assert report.renewed == (item,)
+    assert not report.added
     assert tags_of(model, item) == {"Sea"}
     assert model.history.item_features is model.item_features
     assert tags_of(TOY, item) != {"Sea"}
@@ -207,4 +213,5 @@ def test_words_are_those_that_people_choose():
 def test_a_comparison_works_without_likes_of_the_item():
     cold = int(np.argmin(KNN.item_counts))
     rows, scores = FeatureComparison(KNN, "both").similar(cold, 5)
-    assert len(rows) == 5 and np.isfinite(scores).all()
+    assert len(rows) == 5
+    assert np.isfinite(scores).all()

@@ -49,7 +49,8 @@ def test_new_items_are_marked_listed_and_outlive_a_restart(folder):
         done = client.post("/api/v1/items", json=ALL, headers=MAY)
         assert done.status_code == 201, done.text
         answer = done.json()
-        assert answer["added"] == ["castle/1"] and answer["without_features"] == ["dull"]
+        assert answer["added"] == ["castle/1"]
+        assert answer["without_features"] == ["dull"]
         assert answer["unknown_features"] == {"tag": 2}
         assert answer["model"]["version"] != before
         assert castle_of(client).json()["new"] is True
@@ -59,7 +60,8 @@ def test_new_items_are_marked_listed_and_outlive_a_restart(folder):
         assert listed["features"] == ["tag: castle"]
         assert {one["item"] for one in listed["items"] if one["new"]} == {"castle/1", "ж8"}
         near = client.get("/api/v1/items/castle%2F1/similar?by=features").json()
-        assert near["similar"] and "cosine" in near["scale"]
+        assert near["similar"]
+        assert "cosine" in near["scale"]
         wish = {"likes": [{"item": near["similar"][0]["item"]}], "k": 50}
         asked = client.post("/api/v1/recommendations", json=wish).json()
         assert "castle/1" in [one["item"] for one in asked["recommendations"]]
@@ -110,16 +112,19 @@ def test_a_swap_carries_over_what_the_next_model_lacks(folder, tmp_path):
         served = client.get("/readyz").json()["models"][SLOT]
         assert swap(settings, state, SLOT, folder).version == served  # the same bytes again
         done = swap(settings, state, SLOT, tmp_path / "next")
-        assert done.carried.items == 1 and done.carried.left == ("dull",)
+        assert done.carried.items == 1
+        assert done.carried.left == ("dull",)
         assert "1 new item carried over" in str(done)
         client.app.state.service.registry.follow()
         assert castle_of(client).json()["new"] is True
         done = swap(settings, state, SLOT, tmp_path / "other")
-        assert done.carried.items == 0 and done.carried.left == ("castle/1", "dull")
+        assert done.carried.items == 0
+        assert done.carried.left == ("castle/1", "dull")
         done = swap(settings, state, SLOT, tmp_path / "knn")
         assert "takes in items by their features" in done.carried.why
         answer = client.post("/api/v1/model/swap", json={}, headers=MAY).json()
-        assert answer["new_items"] == 1 and answer["new_items_left"] == ["dull"]
+        assert answer["new_items"] == 1
+        assert answer["new_items_left"] == ["dull"]
         assert castle_of(client).status_code == 200
 
 
@@ -142,7 +147,8 @@ def test_features_are_searched_and_suggested(folder):
         table = al.similar(model, item, by="both", weight=0.3, k=4)
         assert [one["item"] for one in both["similar"]] == table["similar_item"].tolist()
         error = client.get("/api/v1/features/items?feature=castel").json()["error"]
-        assert error["code"] == "unknown_id" and "castle" in error["message"]
+        assert error["code"] == "unknown_id"
+        assert "castle" in error["message"]
 
 
 def test_an_old_state_gets_a_table_of_new_items(tmp_path):

@@ -190,9 +190,7 @@ def read_texts(
         return None
     fixed = FixedDialect.of(delimiter, None, None, header)
     with workspace(None) as (connection, scratch):
-        table = load(
-            connection, scratch, "texts", source, fixed, ids=[item_id], encoding=encoding
-        )
+        table = load(connection, scratch, "texts", source, fixed, ids=[item_id], encoding=encoding)
         likely = [name for name in ("item", "item_id", "id") if name in table.names]
         asked = {role: roles.get(role) for role in _ROLES if role in labels}
         named = {

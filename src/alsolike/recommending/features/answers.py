@@ -109,9 +109,10 @@ def scores_for_features(model: Any, features: Features, columns: Columns) -> Flo
     wanted = row_of(columns, features.n_features)
     if isinstance(model, ComparesFeatures):
         blocks = blocks_of(len(model.items), ITEMS_PER_BLOCK)
-        return whole_rows(
+        scores: Floats = whole_rows(
             model.name, lambda items: model.item_scores_of_features(wanted, items), 1, blocks
         )[0]
+        return scores
     units = unit_rows_of_items(model, features)
     having = names_of_items(model, features).counts[columns]
     weights = np.log((1.0 + features.n_rows) / (1.0 + having))

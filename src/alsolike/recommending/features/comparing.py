@@ -206,13 +206,15 @@ def _own_scores(model: Any, row: int) -> Doubles:
     if isinstance(model, ItemScorer):
         rows, blocks = np.array([row], dtype=np.int32), blocks_of(len(model.items), ITEMS_PER_BLOCK)
         ask = functools.partial(model.item_scores, rows)
-        return whole_rows(model.name, ask, 1, blocks)[0].astype(np.float64)
+        scores: Doubles = whole_rows(model.name, ask, 1, blocks)[0].astype(np.float64)
+        return scores
     factored: HasFactors = expect_item_scorer(model, _LIKES_AND_FEATURES)
     factors = factored.item_factors.astype(np.float64)
     lengths = row_lengths(factored.item_factors)
     products: Doubles = np.einsum("if,f->i", factors, factors[row])
     cosines = products / np.maximum(lengths * lengths[row], np.finfo(np.float64).tiny)
-    return np.where(lengths > 0, cosines, -np.inf)
+    found: Doubles = np.where(lengths > 0, cosines, -np.inf)
+    return found
 
 
 def standardized(scores: Doubles, among: Mask) -> Doubles:

@@ -125,7 +125,9 @@ def add_items(
         )
     found = AddedItems(
         added=tuple(table.ids.id_of(int(row)) for row in np.flatnonzero(is_known & (places < 0))),
-        renewed=tuple(table.ids.id_of(int(row)) for row in np.flatnonzero(is_known & (places >= 0))),
+        renewed=tuple(
+            table.ids.id_of(int(row)) for row in np.flatnonzero(is_known & (places >= 0))
+        ),
         without_features=without,
         unknown_features=unknown,
     )

@@ -110,7 +110,8 @@ class FeatureSuggestions:
             return np.maximum(near, 0.0)
         both = co_likes_of(self._history, row)
         sizes = np.sqrt(self._likes[row] * self._likes.astype(np.float64)) + _DAMPING
-        return np.maximum(near + both / sizes, 0.0)
+        by_both: Doubles = np.maximum(near + both / sizes, 0.0)
+        return by_both
 
 
 def co_likes_of(history: Interactions, row: int) -> npt.NDArray[np.int64]:

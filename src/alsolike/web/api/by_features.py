@@ -14,6 +14,7 @@ from alsolike.web.api.id_types import AnsweredId, IdInPath, IdInQuery, OutsideId
 from alsolike.web.api.parameters import K, ListQuery, Slot
 from alsolike.web.api.routes import checked_length, requested_model
 from alsolike.web.api.rules import NOTE, Text
+from alsolike.web.api.schema_bases import Answer, Taken
 from alsolike.web.service import service_of
 from alsolike.web.serving import feature_queries, queries
 from alsolike.web.serving.new_items import MOST, NewItem, add
@@ -47,13 +48,13 @@ class SuggestedFeature(FeatureAnswer):
     )
 
 
-class FoundFeatures(schemas.Answer):
+class FoundFeatures(Answer):
     """Features whose name contains a text, the most frequent first."""
 
     features: list[FeatureAnswer]
 
 
-class ItemsForFeatures(schemas.Answer):
+class ItemsForFeatures(Answer):
     """Items that fit features, best first."""
 
     features: list[str]
@@ -61,7 +62,7 @@ class ItemsForFeatures(schemas.Answer):
     note: str | None = NOTE
 
 
-class ItemFeatures(schemas.Answer):
+class ItemFeatures(Answer):
     """Features of an item, and further ones that it may be lacking, best first."""
 
     item: AnsweredId
@@ -69,7 +70,7 @@ class ItemFeatures(schemas.Answer):
     suggested: list[SuggestedFeature]
 
 
-class NewItemSent(schemas.Taken):
+class NewItemSent(Taken):
     """An item that the model does not have likes of."""
 
     id: OutsideId
@@ -86,7 +87,7 @@ class NewItemSent(schemas.Taken):
     )
 
 
-class NewItemsSent(schemas.Taken):
+class NewItemsSent(Taken):
     """New items, with their features."""
 
     items: list[NewItemSent] = Field(min_length=1, max_length=MOST)
@@ -95,7 +96,7 @@ class NewItemsSent(schemas.Taken):
     )
 
 
-class NewItemsAnswer(schemas.Answer):
+class NewItemsAnswer(Answer):
     """What became of new items."""
 
     added: list[AnsweredId] = Field(description="items now in the model, and on disk")

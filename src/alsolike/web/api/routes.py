@@ -25,6 +25,7 @@ from alsolike.web.api.parameters import (
     Slot,
     WantedAffinity,
 )
+from alsolike.web.api.schema_bases import to_json
 from alsolike.web.service import service_of
 from alsolike.web.serving import feature_queries, pair_queries, queries
 from alsolike.web.serving.registry import ServedModel
@@ -62,7 +63,7 @@ async def similar_items(request: Request, item_id: IdInPath, query: SimilarQuery
                 similarity=similarity, min_count=query.min_count, allowed=allowed,
             )  # fmt: skip
             basis = queries.similar_basis(served, [row], similarity)
-        return schemas.to_json(
+        return to_json(
             schemas.Similar,
             model=queries.source_of(served, query.slot),
             item=served.model.items.id_of(row),
@@ -102,7 +103,7 @@ async def similar_to_these(request: Request, basket: schemas.Basket, slot: Slot 
                 similarity=similarity, min_count=basket.min_count, allowed=allowed,
             )  # fmt: skip
             basis = queries.similar_basis(served, rows, similarity)
-        return schemas.to_json(
+        return to_json(
             schemas.SimilarToSet,
             model=queries.source_of(served, slot),
             items=[served.model.items.id_of(row) for row in rows],
@@ -238,7 +239,7 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
                 served, values, k, allowed,
                 exclude=wish.exclude_seen, without_likes=wish.without_likes,
             )  # fmt: skip
-        return schemas.to_json(
+        return to_json(
             schemas.Recommended,
             model=queries.source_of(served, slot),
             user=None,
@@ -273,6 +274,7 @@ def explain_recommendation(
             | {"members": {name: row[name] for name in why.members} if why.members else None}
             for row in why.parts.rows()
         ],
+        "features": [{"feature": label, "contribution": part} for label, part in why.features],
     }
 
 
@@ -339,6 +341,7 @@ def _similarity(
 
 
 def checked_length(request: Request, k: int) -> int:
+    """Return the length of a list; raise SettingError above the service's limit."""
     most = service_of(request).settings.most_k
     if k > most:
         raise SettingError(f"k is at most {most} here, not {k}.")

@@ -9,11 +9,19 @@ from starlette.responses import Response
 
 from alsolike.errors import SettingError, Unable, UnknownId
 from alsolike.views.page import clean
-from alsolike.web.pages.base import missing, model_links, page, query_of, requested_model, with_model
+from alsolike.web.pages.base import (
+    missing,
+    model_links,
+    page,
+    query_of,
+    requested_model,
+    with_model,
+)
 from alsolike.web.pages.rules import form_of, given_rules, rules_in, with_parameters
 from alsolike.web.serving import feature_queries
 from alsolike.web.serving.feature_queries import Feature
 from alsolike.web.serving.item_cards import ItemCard, card_of
+from alsolike.web.serving.queries import Ranking
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.similar_items import score_text
 from alsolike.web.templating import below
@@ -79,7 +87,7 @@ def features(request: Request) -> Response:
         return missing(request, "feature", clean(str(error)))
     labels = [feature_queries.feature_at(served, int(one)).label for one in columns]
     rules, note, fault = given_rules(request), "", ""
-    found: feature_queries.Ranking = []
+    found: Ranking = []
     try:
         allowed = None if rules is None else rules.of(served.model)
         found = feature_queries.items_for(served, columns, _ITEMS, allowed)
@@ -95,9 +103,7 @@ def features(request: Request) -> Response:
         without=[
             address_of([other for other in labels if other != label], model) for label in labels
         ],
-        items=[
-            Fitting(card_of(served, row), score_text(score, None)) for row, score in found
-        ],
+        items=[Fitting(card_of(served, row), score_text(score, None)) for row, score in found],
         fault=fault,
         note=note,
         rules=form_of(request, served.model, below("/features"), carried),

@@ -5,7 +5,7 @@ A slot is given a bundle, or the folder of a run, which may hold a second model 
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from alsolike.errors import AlsolikeError, BundleError
@@ -45,7 +45,7 @@ class SwapResult:
     seconds: float
     similar: str | None = None
     similar_before: str | None = None
-    carried: Carried = Carried()
+    carried: Carried = field(default_factory=Carried)
 
     @property
     def changed(self) -> bool:
@@ -96,11 +96,11 @@ def swap(settings: Settings, state: Store, name: str, folder: Path) -> SwapResul
     with locked(settings.state):
         current = {one.name: one.versions for one in state.served()}.get(name)
         before, similar_before = current or (None, None)
-        found = _deploy(settings, slot, folder)
+        deployed = _deploy(settings, slot, folder)
         own = folder.absolute() == slot.folder.absolute()
-        version, similar, carried = carry_over(settings, state, name, *found)
+        version, similar, carried = carry_over(settings, state, name, *deployed)
         if (version, similar) != current:
-            looked_at = _seen(*found) if own else None
+            looked_at = _seen(*deployed) if own else None
             state.serve(name, version, similar=similar, looked_at=looked_at)
         remove_unused(settings.state, state.versions_in_use(with_former=True))
         ready = neighbours_path(settings.state, similar or version)
@@ -142,15 +142,15 @@ def _prepare(settings: Settings, state: Store, slot: Slot, served: SlotVersion |
         found = _seen(version_of(main), None if second is None else version_of(second))
         if there and found == state.looked_at(slot.name):
             return
-        found = _deploy(settings, slot, slot.folder)
+        deployed = _deploy(settings, slot, slot.folder)
     except BundleError:
         if there:
             return  # after a swap, the folder is no longer needed
         raise
-    version, similar, carried = carry_over(settings, state, slot.name, *found)
+    version, similar, carried = carry_over(settings, state, slot.name, *deployed)
     if carried.left:
         _log.warning("%s serves %s%s", slot.name, version[:12], carried)
-    state.serve(slot.name, version, similar=similar, looked_at=_seen(*found))
+    state.serve(slot.name, version, similar=similar, looked_at=_seen(*deployed))
 
 
 def _seen(version: str, similar: str | None) -> str:

@@ -355,9 +355,9 @@ class Store:
         ).fetchone()
         if size > self._most_bytes:
             raise WritingError(
-                f"Likes, votes and new items take {self._most_bytes:,} bytes, the limit. The operator can "
-                "export the likes for training, and delete them afterwards: alsolike likes STATE "
-                "--to likes.csv, later --forget likes.csv."
+                f"Likes, votes and new items take {self._most_bytes:,} bytes, the limit. The "
+                "operator can export the likes for training, and delete them afterwards: alsolike "
+                "likes STATE --to likes.csv, later --forget likes.csv."
             )
 
     def close(self) -> None:
