@@ -97,8 +97,9 @@ class FeatureALSFamily(ALSFamily):
     ) -> Sequence[FeatureALSConfig]:
         """Return the best settings of ALS with features that count more and less.
 
-        Then, or if features are better from the start, those with more factors, and with each of
-        several blocks or sides counting more and less.
+        The prior takes over a part of what the regularization does, so that more of it is tried
+        too. Then, or if features are better from the start, those with more factors, and with each
+        of several blocks or sides counting more and less.
         """
         if not self.is_tried(data) or any(_is_refined(config) for config, _ in tried):
             return []
@@ -112,9 +113,11 @@ class FeatureALSFamily(ALSFamily):
         plain = {one.name: getattr(own[0], one.name) for one in fields(own[0])}
         return [
             FeatureALSConfig(
-                **plain, item_feature_regularization=one, user_feature_regularization=one
+                **{**plain, "regularization": times * own[0].regularization},
+                item_feature_regularization=strength,
+                user_feature_regularization=strength,
             )
-            for one in _STRENGTHS
+            for times, strength in _BESIDE_ALS
         ]
 
     def similar_space(self, data: TrainingData) -> Sequence[ALSConfig]:
@@ -140,8 +143,10 @@ class FeatureALSFamily(ALSFamily):
 _EMPTY_TO_FILLED = (5.0, 15.0)
 _REGULARIZATIONS = (0.003, 0.01)
 _FACTORS, _MOST_FACTORS = 128, 512
-# Times the mean of lambda_i: features count less and less.
-_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
+# Times the mean of lambda_i: the larger, the less features count.
+_STRENGTHS = (0.1, 1.0)
+# Lambda, in units of that of ALS, and the same strengths.
+_BESIDE_ALS = ((1.0, 100.0), (1.0, 10.0), (2.0, 10.0), (2.0, 1.0))
 _CHANGES = (0.1, 10.0)
 
 
@@ -157,7 +162,7 @@ def _space(
         )
         for ratio in _EMPTY_TO_FILLED
         for regularization in regularizations
-        for strength in _STRENGTHS[:2]
+        for strength in _STRENGTHS
     ]  # fmt: skip
 
 
