@@ -140,6 +140,19 @@ def test_suggestions_are_votes_of_the_nearest_items():
     assert np.allclose(suggesting.scores(5), votes)
 
 
+def test_suggestions_by_the_model_are_its_own_scores():
+    model = al.fit(tagged_likes(), family="feature-als", factors=4, iterations=3)
+    item = model.items.id_of(2)
+    scores = model.feature_scores(np.array([2]))[0]
+    found = al.suggest_features(model, item, by="model", min_support=0)
+    lacking = model.item_features.matrix[[2]].toarray()[0] == 0
+    assert np.allclose(found["score"], np.sort(scores[lacking & (scores > 0)])[::-1])
+    with pytest.raises(Unable, match="compares features with items is needed"):
+        al.suggest_features(KNN, item, by="model")
+    with pytest.raises(SettingError, match=r"neighbours, model, not 'neighbors'. Did you mean"):
+        al.suggest_features(KNN, item, by="neighbors")
+
+
 def test_an_item_without_likes_gets_suggestions_by_its_features():
     last = KNN.items.id_of(int(np.argmin(KNN.item_counts)))
     assert len(al.suggest_features(KNN, last))

@@ -1,7 +1,7 @@
 """Answers in ids and names: items for features, new features for items, items for cold users."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,14 +26,20 @@ from alsolike.recommending.features.names import (
     names_of_items,
     row_of,
 )
-from alsolike.recommending.features.suggesting import MIN_SUPPORT, suggestions_of
+from alsolike.recommending.features.suggesting import (
+    MIN_SUPPORT,
+    FeatureSuggestions,
+    suggestions_of,
+)
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.prepared import prepared
 from alsolike.recommending.ranking.score_blocks import ITEMS_PER_BLOCK, blocks_of, whole_rows
 from alsolike.recommending.rules.rules import Allowed, Rules, allowed_of
 from alsolike.recommending.shared import Indices, Mask, checked_ids, checked_k, list_table
 from alsolike.tables import Table
-from alsolike.usage_hints import with_example
+from alsolike.usage_hints import did_you_mean, with_example
+
+SuggestedBy = Literal["neighbours", "model"]
 
 _BY_FEATURES = "list items for features"
 
@@ -131,12 +137,12 @@ def suggest_features(
     k: int = 10,
     min_support: int = MIN_SUPPORT,
     blocks: str | Sequence[str] | None = None,
+    by: SuggestedBy = "neighbours",
 ) -> Table:
     """Suggest further features for items, such as tags that they lack.
 
-    The features of the nearest items, by features and likes together, and those that often come
-    with the item's own; see `alsolike.recommending.features.suggesting`. No particular model is
-    needed.
+    The features of the nearest items, by features and likes together; see
+    `alsolike.recommending.features.suggesting`. No particular model is needed.
 
     Parameters
     ----------
@@ -149,7 +155,9 @@ def suggest_features(
     min_support : int
         Least items that have a suggested feature.
     blocks : str, sequence of str, or None
-        Names of the blocks of words to suggest from, such as ``"tag"``; None: all.
+        Names of the blocks of words to suggest from, such as ``"tag"``; None: all sets.
+    by : {"neighbours", "model"}
+        ``"model"``: the scores of a model that learned from features, not those of the neighbours.
 
     Returns
     -------
@@ -162,7 +170,8 @@ def suggest_features(
     UnknownId
         An item or a block is unknown.
     Unable
-        The model knows no features of its items, or none that are words.
+        The model knows no features of its items, or none that are words; or `by` asks for a model
+        that compares features with items.
 
     Examples
     --------
@@ -177,7 +186,8 @@ def suggest_features(
     suggesting = suggestions_of(model)
     among = suggesting.among(blocks, min_support)
     rows = [model.item_index(one) for one in checked_ids(items, model.items)]
-    found = [suggesting.best(row, checked_k(k), among) for row in rows]
+    scores_of = _scores_of_features(model, suggesting, by)
+    found = [suggesting.best(row, checked_k(k), among, scores_of(row)) for row in rows]
     features = suggesting.features
     columns = np.concatenate([each[0] for each in found] or [np.empty(0, dtype=np.int64)])
     lengths = np.array([len(each[0]) for each in found], dtype=np.int64)
@@ -191,6 +201,28 @@ def suggest_features(
             "score": np.concatenate([each[1] for each in found] or [np.empty(0, np.float32)]),
         }
     )
+
+
+def _scores_of_features(
+    model: Any, suggesting: FeatureSuggestions, by: SuggestedBy
+) -> Callable[[int], npt.NDArray[Any]]:
+    """Return what scores all features for an item (row)."""
+    if by == "neighbours":
+        return suggesting.scores
+    if by != "model":
+        known = get_args(SuggestedBy)
+        raise SettingError(
+            f"by must be one of {', '.join(known)}, not {by!r}.{did_you_mean(by, known)}"
+        )
+    comparing: ComparesFeatures = able(
+        model, ComparesFeatures, "suggest features by its own scores"
+    )
+
+    def of_model(row: int) -> npt.NDArray[Any]:
+        (scores,) = comparing.feature_scores(np.array([row], dtype=np.int32))
+        return scores
+
+    return of_model
 
 
 @with_example('al.recommend_for_features(model, ["student", "Spain"], k=10)')

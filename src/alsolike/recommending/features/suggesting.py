@@ -83,9 +83,13 @@ class FeatureSuggestions:
         found: Mask = may & (self.counts >= least)
         return found
 
-    def best(self, row: int, k: int, among: Mask) -> tuple[Columns, Floats]:
-        """Return the columns of the best features for an item (row), and their scores."""
-        scores = self.scores(row)
+    def best(
+        self, row: int, k: int, among: Mask, scores: npt.NDArray[Any]
+    ) -> tuple[Columns, Floats]:
+        """Return the columns of the best features for an item (row), and their scores.
+
+        Those that the item has are left out, and those whose score is not above 0.
+        """
         own = self.features.matrix.indices[slice(*self.features.matrix.indptr[row : row + 2])]
         shown = among & (scores > 0)
         shown[own] = False

@@ -103,7 +103,8 @@ def suggested(
 ) -> list[tuple[Feature, float]]:
     """Return further features for an item, best first; see `alsolike.suggest_features`."""
     suggesting = suggestions_of(served.model)
-    columns, scores = suggesting.best(row, k, suggesting.among(blocks, min_support))
+    among = suggesting.among(blocks, min_support)
+    columns, scores = suggesting.best(row, k, among, suggesting.scores(row))
     return [
         (feature_at(served, column), score)
         for column, score in zip(columns.tolist(), scores.tolist(), strict=True)

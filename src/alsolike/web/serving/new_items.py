@@ -198,20 +198,30 @@ def _fitting(
         return {}, {str(one): str(error) for one in items}
     fitting: dict[Id, NewItem] = {}
     left: dict[str, str] = {}
-    blocks = _blocks_of(known)
+    blocks = {column_name(block) for block in known.blocks}
     texts = set(_columns_of(model))
     for one, item in items.items():
+        if misfit := model.items.misfit(one):
+            left[str(one)] = misfit
+            continue
         features = {name: value for name, value in item.features.items() if name in blocks}
         columns = {name: text for name, text in item.columns.items() if name in texts}
-        try:
-            if misfit := model.items.misfit(one):
-                raise DataError(misfit)
-            encode_rows(known, {model.items.id_from(one): features})
-        except AlsolikeError as error:
-            left[str(one)] = str(error)
-            continue
         fitting[model.items.id_from(one)] = NewItem(features, columns)
+    if _fault(known, fitting):  # of one at least: it takes longer to find which
+        for one in list(fitting):
+            if fault := _fault(known, {one: fitting[one]}):
+                left[str(one)] = fault
+                del fitting[one]
     return fitting, left
+
+
+def _fault(known: Features, items: Mapping[Id, NewItem]) -> str:
+    """Return why the features of items cannot be encoded, or an empty text."""
+    try:
+        encode_rows(known, {one: item.features for one, item in items.items()})
+    except AlsolikeError as error:
+        return str(error)
+    return ""
 
 
 def _with_items(
@@ -248,7 +258,3 @@ def _catalogue(model: FittedModel, items: Mapping[Id, NewItem]) -> Catalogue | N
 def _columns_of(model: FittedModel) -> list[str]:
     """Return the columns of texts that new items may have."""
     return list(_ROLES) if model.catalogue is None else list(model.catalogue.columns())
-
-
-def _blocks_of(known: Features) -> set[str]:
-    return {column_name(block) for block in known.blocks}
