@@ -204,7 +204,7 @@ def suggest_features(
 
 
 def _scores_of_features(
-    model: Any, suggesting: FeatureSuggestions, by: SuggestedBy
+    model: Any, suggesting: FeatureSuggestions, by: str
 ) -> Callable[[int], npt.NDArray[Any]]:
     """Return what scores all features for an item (row)."""
     if by == "neighbours":
@@ -214,12 +214,10 @@ def _scores_of_features(
         raise SettingError(
             f"by must be one of {', '.join(known)}, not {by!r}.{did_you_mean(by, known)}"
         )
-    comparing: ComparesFeatures = able(
-        model, ComparesFeatures, "suggest features by its own scores"
-    )
+    comparing: ComparesFeatures = able(model, ComparesFeatures, "suggest features by its scores")
 
     def of_model(row: int) -> npt.NDArray[Any]:
-        (scores,) = comparing.feature_scores(np.array([row], dtype=np.int32))
+        scores: Floats = comparing.feature_scores(np.array([row], dtype=np.int32))[0]
         return scores
 
     return of_model
