@@ -37,7 +37,7 @@ from alsolike.data.datasets.public import gowalla
 from alsolike.data.filtering import filter_counts
 from alsolike.data.interactions import Interactions
 from alsolike.engines.local import LocalEngine
-from alsolike.evaluation.item_to_item.agreement import Features, read_features
+from alsolike.evaluation.item_to_item.agreement import FeatureVectors, read_features
 from alsolike.evaluation.item_to_item.co_counts import CoCountModel
 from alsolike.evaluation.item_to_item.dial import Dial, evaluate_dial
 from alsolike.evaluation.item_to_item.unseen_users import Fold, unseen_users
@@ -119,7 +119,10 @@ def count_contenders(folds: Sequence[Fold], measure: Callable[..., Contender]) -
 
 
 def contenders(
-    folds: Sequence[Fold], configs: Sequence[ALSConfig], features: Features | None, threads: int
+    folds: Sequence[Fold],
+    configs: Sequence[ALSConfig],
+    features: FeatureVectors | None,
+    threads: int,
 ) -> list[Contender]:
     """Train and evaluate all on each fold."""
     engine = LocalEngine(threads)

@@ -20,6 +20,7 @@ from alsolike.data.string_array import StringArray
 from alsolike.models.bundle.io import save
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
+from alsolike.testing import with_tiny_features
 from alsolike.web.app import create_app, make_limiter, middlewares
 from alsolike.web.monitoring.access_log import AccessLog
 from alsolike.web.monitoring.metrics import Metrics
@@ -68,7 +69,7 @@ def bundle(
     if family == "factors":
         model = _plain_factors(named)
     else:
-        model = fit(named, family=family, **SMALL.get(family, {}), **given)
+        model = fit(with_tiny_features(named), family=family, **SMALL.get(family, {}), **given)
     save(model, folder, metrics={"ndcg@10": 0.25})
     return folder
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alsolike.data.reading.features.read_features import read_features, with_features
     from alsolike.data.reading.read import read
     from alsolike.data.splitting.folds import split_folds
+    from alsolike.data.splitting.new_items import hold_out_new_items
     from alsolike.data.splitting.split import Split
     from alsolike.data.splitting.splitters import (
         hold_out,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     )
     from alsolike.data.splitting.unseen_users import hold_out_unseen_users
     from alsolike.errors import AlsolikeError
+    from alsolike.evaluation.ablation import ablation
+    from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
     from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
     from alsolike.export.factors import export_factors
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from alsolike.models.linear.ease import EASEConfig
     from alsolike.models.linear.sparse import SparseLinearConfig
     from alsolike.models.neighbours.config import ItemKNNConfig
+    from alsolike.models.profile.config import ItemProfileConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
     from alsolike.pipeline.run import run_job
@@ -81,6 +85,7 @@ __all__ = [
     "Features",
     "Interactions",
     "ItemKNNConfig",
+    "ItemProfileConfig",
     "Job",
     "Range",
     "Rules",
@@ -89,11 +94,13 @@ __all__ = [
     "SparseLinearConfig",
     "Split",
     "Table",
+    "ablation",
     "add_items",
     "anonymize",
     "encode_more",
     "evaluate",
     "evaluate_folds",
+    "evaluate_new_items",
     "expand",
     "explain",
     "export_factors",
@@ -106,6 +113,7 @@ __all__ = [
     "hold_out",
     "hold_out_by_time",
     "hold_out_fraction",
+    "hold_out_new_items",
     "hold_out_unseen_users",
     "hold_out_users",
     "items_for_features",
@@ -144,6 +152,7 @@ _MODULES = {
     "data.reading.features.read_features": ("read_features", "with_features"),
     "data.reading.read": ("read",),
     "data.splitting.folds": ("split_folds",),
+    "data.splitting.new_items": ("hold_out_new_items",),
     "data.splitting.split": ("Split",),
     "data.splitting.splitters": (
         "hold_out",
@@ -154,6 +163,8 @@ _MODULES = {
     ),
     "data.splitting.unseen_users": ("hold_out_unseen_users",),
     "errors": ("AlsolikeError",),
+    "evaluation.ablation": ("ablation",),
+    "evaluation.cold_items.evaluate": ("evaluate_new_items",),
     "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
     "export.factors": ("export_factors",),
@@ -167,6 +178,7 @@ _MODULES = {
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.neighbours.config": ("ItemKNNConfig",),
+    "models.profile.config": ("ItemProfileConfig",),
     "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),
     "recommending.explain": ("explain",),

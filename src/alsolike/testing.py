@@ -13,6 +13,7 @@ are checked for models that have the protocol (`alsolike.models.protocols`).
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.features.features import Block, Features
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
@@ -31,7 +33,7 @@ from alsolike.models.registry import family_of_model
 from alsolike.models.values import aged_by
 from alsolike.recommending.batch import top_items
 
-__all__ = ["CONTRACT", "tiny_likes", "tiny_model"]
+__all__ = ["CONTRACT", "tiny_likes", "tiny_model", "with_tiny_features"]
 
 Fit = Callable[[Interactions], Recommender]
 
@@ -71,6 +73,33 @@ def tiny_likes(n_users: int = 30, n_items: int = 40, *, seed: int = 0) -> Intera
         times,
         Catalogue(n_items=n_items, names=names),
     )
+
+
+def with_tiny_features(likes: Interactions) -> Interactions:
+    """Add features to items: two sets of words, numbers and a vector; the last item has none.
+
+    Examples
+    --------
+    >>> with_tiny_features(tiny_likes()).item_features
+    Features(40 rows, 12 features: tag, kind, price, vector)
+    """
+    n_items, rng = likes.n_items, np.random.default_rng(0)
+    rows = np.arange(n_items)
+    chances = np.where(rows[:, None] % 2 == np.arange(6) % 2, 0.6, 0.2)
+    tags = rng.random((n_items, 6)) < chances
+    kinds = np.eye(2, dtype=bool)[rows % 2]
+    numbers = rng.standard_normal((n_items, 4))
+    cells = np.hstack([tags, kinds, numbers]).astype(np.float32)
+    cells[n_items - 1 :] = 0
+    if n_items == 1:
+        cells[0, 0] = 1
+    blocks = (
+        Block("tag", "set", StringArray.pack("abcdef")),
+        Block("kind", "set", StringArray.pack(["even", "odd"])),
+        Block("price", "number", StringArray.pack(["price"])),
+        Block("vector", "vector", StringArray.pack("012")),
+    )
+    return replace(likes, item_features=Features(canonical(sp.csr_array(cells)), blocks))
 
 
 def tiny_model(n_users: int = 4, n_items: int = 5, factors: int = 2) -> ALSModel:

@@ -29,6 +29,10 @@ RUNS = {
     "evaluation": (f"--data {TINY} --factors 8 --no-memory", ("implicit", "irspack")),
     "reading": ("--rows 2000", ("pandas", "polars")),
     "grid": (f"--data {TINY} --factors 10 --limit 2 --sweeps 2,4 --compare", ()),
+    "features": (
+        f"--data {TINY} --factors 8 --tags 30 --cells 90 --no-memory",
+        ("irspack features",),
+    ),
     "scaling": ("--millions 0.002 --users 200 --items 100 --factors 8", ()),
 }
 

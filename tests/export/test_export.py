@@ -34,7 +34,7 @@ from alsolike.models.fit import fit
 from alsolike.models.protocols import HasAffinities
 from alsolike.models.registry import trained
 from alsolike.recommending.batch import recommend, similar
-from alsolike.testing import tiny_likes, tiny_model
+from alsolike.testing import tiny_likes, tiny_model, with_tiny_features
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 IDS = [
@@ -408,7 +408,8 @@ def test_the_verb_knows_every_format() -> None:
 
 @pytest.mark.parametrize("family", [family.name for family in trained()])
 def test_every_family_is_exported_in_all_forms(family: str, tmp_path: Path) -> None:
-    model = fit(tiny_likes(), family=family, **({"factors": 3} if family == "als" else {}))
+    likes = with_tiny_features(tiny_likes())
+    model = fit(likes, family=family, **({"factors": 3} if family == "als" else {}))
     bundle.save(model, tmp_path / "model")
     to = tmp_path / "shelves"
     found = export(tmp_path / "model", to, k=30, users=True)

@@ -31,9 +31,11 @@ from alsolike.models.linear.sparse import (
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.neighbours.model import ItemKNNModel
+from alsolike.models.profile.config import ItemProfileConfig
+from alsolike.models.profile.model import ItemProfileModel, fit_item_profile
 from alsolike.models.protocols import Contributions, Recommender
 from alsolike.models.registry import family_named, family_of_model, trained
-from alsolike.testing import CONTRACT, tiny_likes, tiny_model
+from alsolike.testing import CONTRACT, tiny_likes, tiny_model, with_tiny_features
 
 Fit = Callable[[Interactions], Recommender]
 
@@ -90,6 +92,10 @@ def fit_blend(train: Interactions) -> FittedModel:
     return family_named("blend").fit(TrainingData(train), BlendConfig())
 
 
+def fit_profile(train: Interactions) -> ItemProfileModel:
+    return fit_item_profile(with_tiny_features(train), ItemProfileConfig(values="tf-idf"))
+
+
 FITS = [
     fit_als,
     fit_als_cg,
@@ -103,6 +109,7 @@ FITS = [
     fit_neighbourhoods_of_weights,
     fit_with_features,
     fit_blend,
+    fit_profile,
     fit_seeded_random,
 ]
 # A model that learns nothing, or solves new people in another way than those of its training.

@@ -15,9 +15,9 @@ from alsolike.models.fit import config_for
 from alsolike.models.linear.ease import fit_ease
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.registry import family_named, names, trained
-from alsolike.testing import tiny_likes
+from alsolike.testing import tiny_likes, with_tiny_features
 
-LIKES = tiny_likes()
+LIKES = with_tiny_features(tiny_likes())
 
 
 def scores_of(model):
@@ -75,12 +75,16 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
     ("given", "named", "message"),
     [
         ((), {"factor": 3}, "'als' has no setting 'factor'. Did you mean factors? Settings of als"),
-        ((), {"family": "item-knn", "factors": 3}, "'factors'. It is a setting of als. Sett"),
+        (
+            (),
+            {"family": "item-knn", "factors": 3},
+            "'factors'. It is a setting of als and feature-als. Sett",
+        ),
         ((), {"family": "ease", "neighbours": 3}, "It is a setting of item-knn and sparse-linear."),
         (
             (),
             {"family": "popularity", "seed": 3},
-            "It is a setting of als and random. It",
+            "It is a setting of als, feature-als and random. It",
         ),
         ((), {"engin": None}, "no setting 'engin'. Did you mean engine?"),
         ((), {"model": "als"}, "'als' has no setting 'model'"),

@@ -30,7 +30,7 @@ from toy_pair import PairFamily
 API = "/api/v1"
 OURS = [*names(), "factors"]
 FOLD_IN = [name for name in OURS if name != "factors"]
-EXPLAIN = ["als", "item-knn", "ease", "sparse-linear", "blend", "co-counts"]
+EXPLAIN = ["als", "item-knn", "ease", "sparse-linear", "item-profile", "blend", "co-counts"]
 FACTORS = ["als", "factors"]
 MAPPED = [*FACTORS, "blend"]  # which has a member with factors
 WITH_DIAL = ["als", "factors", "item-knn", "blend"]

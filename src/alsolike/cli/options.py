@@ -71,6 +71,12 @@ _SEARCHING = (
         "[default: ranking].",
         type=_OBJECTIVE,
     ),
+    given(
+        "--keep-own-features",
+        "Fit also to features that test users themselves gave, such as their tags: these tell what "
+        "they like.",
+        is_flag=True,
+    ),
     given("--judge", "Old name of --objective.", type=_OBJECTIVE, hidden=True),
     given(
         "--grid",
@@ -140,8 +146,9 @@ _SPLITTING = (
     choice(
         "--by",
         "Hold out k items of some users (items), one item per user (one), a fraction of each "
-        "user's items (fraction), each user's last items (time), or whole users (users).",
-        *("items", "one", "fraction", "time", "users"),
+        "user's items (fraction), each user's last items (time), whole users (users), or whole "
+        "items, new to a model: random ones (new-items) or the latest (newest-items).",
+        *("items", "one", "fraction", "time", "users", "new-items", "newest-items"),
         default="items",
     ),
     given(
@@ -152,7 +159,8 @@ _SPLITTING = (
     given(
         "--share",
         "With --by items: test users as a share of all [default: 0.2]; fraction and time: share of "
-        "each user's items [default: 0.2; k items]; users: test users [default: 0.1]; of "
+        "each user's items [default: 0.2; k items]; users: test users [default: 0.1]; "
+        "new-items and newest-items: test items [default: 0.1]; of "
         "--folds: likes in each window [default: 0.1].",
         type=float,
     ),

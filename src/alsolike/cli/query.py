@@ -70,14 +70,29 @@ def _evaluation_command(verb: Callable[..., None]) -> click.Command:
     metavar="COLUMN",
     help="Features for feature_diversity: a column of the item table, or FILE:ITEM,COLUMN.",
 )
-def evaluate(verbose: bool, metrics: str | None, agree: str | None, **options: Any) -> None:
+@click.option(
+    "--new-items",
+    is_flag=True,
+    help="Score held-out likes of items that the model has no likes of: in lists of these alone "
+    "and of all items, and how often they are listed.",
+)
+def evaluate(
+    verbose: bool, metrics: str | None, agree: str | None, new_items: bool, **options: Any
+) -> None:
     """Score a model on held-out likes, each mean with its 95 % interval."""
-    from alsolike.evaluation.metrics.evaluate import USUAL
+    from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
+    from alsolike.evaluation.metrics.evaluate import ACCURACY, USUAL
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
     from alsolike.evaluation.metrics.result import describe_degenerate
     from alsolike.pipeline.similar_items.compare import FeatureSource
 
     loaded, known, how = _evaluation_inputs(**options)
+    if new_items:
+        if agree is not None:
+            raise click.UsageError("--agree is for lists of all items; leave out --new-items.")
+        of_new = ACCURACY if metrics is None else names_of(metrics) or ()
+        say_answer(evaluate_new_items(loaded, known, metrics=of_new, **how), verbose=verbose)
+        return
     names = USUAL if metrics is None else names_of(metrics) or ()
     features = None if agree is None else FeatureSource.of(agree).read(loaded)
     evaluation = measure(loaded, known, metrics=names, features=features, **how)

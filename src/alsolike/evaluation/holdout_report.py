@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from alsolike.data.splitting.split import Split
 from alsolike.engines.base import Engine
+from alsolike.evaluation.cold_items.evaluate import ColdEvaluation, evaluate_new_items
 from alsolike.evaluation.learning_curve import with_given
 from alsolike.evaluation.metrics.evaluate import USUAL, evaluate
 from alsolike.evaluation.metrics.list_contents import ItemVectors
@@ -51,6 +52,9 @@ class HoldoutReport:
         Chosen minus popularity in that measure, paired over the users.
     slices : tuple of Slices
         Metrics of the first two by length of history and by popularity, and their spread.
+    new_items : mapping of str to ColdEvaluation
+        Of a split by items, by the names of models: how well new items are recommended among
+        themselves, as in `evaluations`, and among all items. There are no errors and slices then.
     """
 
     measure: str
@@ -58,6 +62,7 @@ class HoldoutReport:
     errors: Mapping[str, float]
     difference: Estimate
     slices: tuple[Slices, ...] = ()
+    new_items: Mapping[str, ColdEvaluation] = field(default_factory=dict)
 
     def table(self) -> Table:
         """Return model, metric, mean, low, high, users; the chosen measure first."""
@@ -81,7 +86,10 @@ class HoldoutReport:
 
     def further(self) -> list[tuple[str, Table]]:
         """Return the slices as tables, each with its heading."""
-        found = []
+        found = [
+            (f"{name}: new items, in lists of these alone and of all items", one.table())
+            for name, one in self.new_items.items()
+        ]
         for one in self.slices:
             found += [
                 (f"{one.model_name}: {one.metric} by number of likes in training", one.by_history),
@@ -111,7 +119,14 @@ class HoldoutReport:
         table = _side_by_side(self.table(), shown)
         ends = [name for name in table.column_names if name.endswith(_ENDS)]
         text = table.fitted(width, least=ends[::-1], more=missing, whole=_WHOLE)
-        return "\n".join([*verdicts, "", wrapped(self._on, width, indent=2), text])
+        lines = [*verdicts, "", wrapped(self._on, width, indent=2), text]
+        return "\n".join([*lines, *(wrapped(one, width, indent=2) for one in self.about_new_items)])
+
+    @functools.cached_property
+    def about_new_items(self) -> list[str]:
+        """The new items, and how often each model lists them among all, as sentences."""
+        first = [one.about for one in self.new_items.values()][:1]
+        return [*first, *(f"{name}: {one.about_shown}" for name, one in self.new_items.items())]
 
     @property
     def _on(self) -> str:
@@ -121,7 +136,7 @@ class HoldoutReport:
 
     def __str__(self) -> str:
         verdicts = "\n".join(map(str, self.verdicts))
-        return f"{verdicts}\n\n{self._on}\n{self.table()}"
+        return "\n".join([f"{verdicts}\n\n{self._on}\n{self.table()}", *self.about_new_items])
 
 
 def _side_by_side(table: Table, metrics: list[str]) -> Table:
@@ -170,7 +185,16 @@ def holdout_report(
 
     metrics = _MEASURED if features is None else (*_MEASURED, "feature_diversity")
 
+    new_items = split.new_items("test")
+
+    of_new: dict[str, ColdEvaluation] = {}
+
     def measured(model: FittedModel) -> Evaluation:
+        if new_items is not None:
+            of_new[model.name] = evaluate_new_items(
+                model, split.test, exclude=shown, k=objective.k, new_items=new_items, engine=engine
+            )
+            return of_new[model.name].among_new
         return evaluate(
             model,
             split.test,
@@ -188,15 +212,19 @@ def holdout_report(
         for name, config in (others or {}).items()
     ]
     errors = {}
-    if isinstance(model, HasFactors):
+    if isinstance(model, HasFactors) and new_items is None:
         errors = {
             "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
             "mse_all": mean_squared_error(model, shown),
         }
-    slices = tuple(
-        slices_of(each, split.test, shown, metric=objective.metric, k=objective.k, engine=engine)
-        for each in (model, popularity)
-    )
+    slices: tuple[Slices, ...] = ()
+    if new_items is None:
+        slices = tuple(
+            slices_of(
+                each, split.test, shown, metric=objective.metric, k=objective.k, engine=engine
+            )
+            for each in (model, popularity)
+        )
     ours, theirs = (each.per_user[objective.column] for each in evaluations[:2])
     return HoldoutReport(
         measure=objective.measure,
@@ -204,4 +232,5 @@ def holdout_report(
         errors=errors,
         difference=paired_difference(ours, theirs, np.random.default_rng(0)),
         slices=slices,
+        new_items=of_new,
     )

@@ -203,7 +203,10 @@ class Panel:
         twins = (
             other
             for other, truth in enumerate(self._truths)
-            if truth.exclude is not None and truth.has_same_users(own) and self._longest[other] >= k
+            if truth.exclude is not None
+            and truth.among is None
+            and truth.has_same_users(own)
+            and self._longest[other] >= k
         )
         return next(twins, None)
 

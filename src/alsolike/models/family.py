@@ -121,6 +121,10 @@ class Family(ABC):
     builds_on_others : bool
         Whether a search asks its `combinations` after all other trainings, as it does of families
         that are combined.
+    uses_features : bool
+        Whether its models learn from features of items or users, where the data have some.
+    needs_features : bool
+        Whether it cannot be fitted without.
     advice : str
         A sentence for users if all its trainings are degenerate.
     """
@@ -134,6 +138,8 @@ class Family(ABC):
     is_trained: ClassVar[bool] = True
     is_combined: ClassVar[bool] = False
     builds_on_others: ClassVar[bool] = False
+    uses_features: ClassVar[bool] = False
+    needs_features: ClassVar[bool] = False
     advice: ClassVar[str] = "Try other settings."
 
     def train(self, data: TrainingData, config: Any, **how: Any) -> FittedModel:

@@ -15,6 +15,7 @@ from alsolike.models.base import FittedModel
 from alsolike.models.family import Family, TrainingData, not_fitted
 from alsolike.models.registry import USUAL, family_named, family_of, trained
 from alsolike.progress import SILENT, Observer
+from alsolike.text import listed
 from alsolike.usage_hints import did_you_mean, with_example
 
 
@@ -39,8 +40,8 @@ def fit(
     config : Config or None
         Such as ``ALSConfig(factors=64)`` or ``EASEConfig()``; None: `settings` over the defaults.
     family : str or None
-        ``"als"`` (default), ``"item-knn"``, ``"ease"``, ``"sparse-linear"``, ``"popularity"``,
-        ``"random"``, or a family of an installed package.
+        ``"als"`` (default), ``"item-knn"``, ``"ease"``, ``"sparse-linear"``, ``"item-profile"``,
+        ``"popularity"``, ``"random"``, or a family of an installed package.
     start : FittedModel or None
         A model to continue from, if the family can.
     engine : Engine or None
@@ -146,7 +147,7 @@ def _changed(family: Family, config: Any, settings: Mapping[str, Any]) -> Any:
     hint = did_you_mean(unknown, [*known, *sorted(arguments)], plain=True)
     others = [one.name for one in trained() if unknown in {own.name for own in fields(one.config)}]
     if others and not hint:
-        hint = f" It is a setting of {' and '.join(others)}."
+        hint = f" It is a setting of {listed(others)}."
     has = f"Settings of {family.name} are {', '.join(known)}." if known else "It has no settings."
     raise SettingError(f"The family {family.name!r} has no setting {unknown!r}.{hint} {has}")
 

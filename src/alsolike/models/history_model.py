@@ -138,6 +138,15 @@ class HistoryModel(FittedModel):
             likers = timed(likers, history)
         return self.refitted(with_items_of(history, likers), engine=engine)
 
+    def _pulls(self, likes: sp.csr_array, ages: Doubles | None) -> sp.csr_array:
+        """Return what likes count, items ascending, float64, (n, n_items)."""
+        if not likes.has_sorted_indices:
+            if ages is not None:
+                same = sp.csr_array((ages, likes.indices, likes.indptr), shape=likes.shape)
+                ages = same.sorted_indices().data
+            likes = likes.sorted_indices()
+        return weighted_likes(likes, self.item_counts, self.config.value_weights, ages)
+
     def _known(self, purpose: str) -> Interactions:
         if self.history is None:
             raise SettingError(

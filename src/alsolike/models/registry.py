@@ -20,6 +20,7 @@ from alsolike.models.feature_als.family import FeatureALSFamily
 from alsolike.models.linear.ease import EASEFamily
 from alsolike.models.linear.sparse import SparseLinearFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
+from alsolike.models.profile.family import ItemProfileFamily
 from alsolike.models.protocols import expect_model
 from alsolike.models.settings import FamilyConfig
 from alsolike.models.similarity.config import USUAL_SIMILARITY
@@ -27,10 +28,11 @@ from alsolike.usage_hints import did_you_mean
 
 FAMILIES: list[Family] = [
     ALSFamily(),
-    FeatureALSFamily(),
     ItemKNNFamily(),
     EASEFamily(),
     SparseLinearFamily(),
+    FeatureALSFamily(),
+    ItemProfileFamily(),
     PopularityFamily(),
     RandomFamily(),
     FactorsFamily(),
@@ -149,6 +151,25 @@ def family_of_model(model: Any, purpose: str = "save it") -> Family:
         f"A model of a known family is needed to {purpose}, not {said(model)}. Add its family to "
         "alsolike.models.registry.FAMILIES."
     )
+
+
+def uses_features(config: Any) -> bool:
+    """Tell whether a model of this configuration, or a member of it, uses features.
+
+    Examples
+    --------
+    >>> from alsolike.models.linear.ease import EASEConfig
+    >>> uses_features(EASEConfig())
+    False
+    """
+    family = family_of(config)
+    return family.uses_features or any(map(uses_features, family.members(config)))
+
+
+def needs_features(config: Any) -> bool:
+    """Tell whether a model of this configuration, or a member of it, needs features."""
+    family = family_of(config)
+    return family.needs_features or any(map(needs_features, family.members(config)))
 
 
 def config_of(settings: Mapping[str, Any]) -> Any:

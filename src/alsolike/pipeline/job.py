@@ -6,16 +6,17 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.features.attach import feature_files
 from alsolike.data.reading.files.listing import files_of
-from alsolike.data.splitting.by_name import check_scheme, folds_by_time, split_by
+from alsolike.data.splitting.by_name import NEW_ITEMS, check_scheme, folds_by_time, split_by
 from alsolike.data.splitting.split import Split
 from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.data.validation import said
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.errors import SettingError, WritingError
+from alsolike.errors import DataError, SettingError, WritingError
 from alsolike.evaluation.learning_curve import checked_sweeps
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
@@ -83,6 +84,9 @@ class Job:
     agree : str or None
         Features of items, such as tags, that similar items should share: a further column of the
         item table, or ``"FILE:ITEM,FEATURE"``, a table with a feature of an item in each row.
+    keep_own_features : bool
+        Of features that users gave, such as tags: also fit to those of test users, which tell what
+        they like. False: these are left out, see `Split`.
     seed : int
         Random seed of the split, the initial factors and the galleries.
     threads : int or None
@@ -120,6 +124,7 @@ class Job:
     popularity_bias: float | str = AUTO
     one_model: bool = False
     agree: str | None = None
+    keep_own_features: bool = False
     seed: int = 0
     threads: int | None = None
     with_history: bool = True
@@ -215,7 +220,12 @@ class ResolvedJob:
 
     def lineup(self, train: Interactions, preset: Preset) -> Lineup:
         """Return the families to try on this table, with their candidates."""
-        found = self.job.search.lineup(train, seed=self.job.seed, thorough=preset.thorough)
+        found = self.job.search.lineup(
+            train,
+            seed=self.job.seed,
+            thorough=preset.thorough,
+            by_features=self.job.by in NEW_ITEMS,
+        )
         half_lives = self.job.half_lives
         return found.with_half_lives(half_lives) if half_lives else found
 
@@ -230,12 +240,23 @@ class ResolvedJob:
 
     def folds(self, kept: Interactions) -> tuple[Split, ...]:
         """Return the rolling folds that the job asks for; none by default."""
-        folds = self.job.folds
-        return () if folds is None else folds_by_time(kept, folds, self.job.share)
+        job = self.job
+        if job.folds is None:
+            return ()
+        found = folds_by_time(kept, job.folds, job.share)
+        return tuple(replace(one, keeps_own_features=job.keep_own_features) for one in found)
 
     def split(self, kept: Interactions, preset: Preset) -> Split:
         """Split as the job asks; similar items are scored on users whom training never saw."""
+        return replace(self._split(kept, preset), keeps_own_features=self.job.keep_own_features)
+
+    def _split(self, kept: Interactions, preset: Preset) -> Split:
         job = self.job
+        if job.by in NEW_ITEMS and kept.item_features is None:
+            raise DataError(
+                f"A split by {job.by} is for models that know new items by their features, and the "
+                "items of this table have none. Read it with features, or split in another way."
+            )
         if preset.ranking(job.seed).is_of_unseen_users:
             return hold_out_unseen_users(kept, seed=job.seed)
         if job.by != "items":
@@ -264,7 +285,9 @@ def resolve(job: Job) -> ResolvedJob:
     if not isinstance(job, Job):
         raise SettingError(f"A Job expected, as alsolike.Job makes it, not {said(job)}.")
     resolved = ResolvedJob(job, LocalEngine(job.threads), _image_folder(job))
+    anything = Features.of_words("any", [["thing"]])  # no family is refused for want of them here
     anyone = Interactions.from_columns(["anyone"], ["anything"])
+    anyone = replace(anyone, item_features=anything)
     preset = resolved.preset(anyone)
     lineup = resolved.lineup(anyone, preset)
     _refuse_unsearched(job, lineup)

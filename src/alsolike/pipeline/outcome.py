@@ -10,6 +10,7 @@ import numpy as np
 from alsolike.data.filtering import FilterReport
 from alsolike.data.reading.report import ReadReport
 from alsolike.data.splitting.split import Split
+from alsolike.evaluation.ablation import Ablation
 from alsolike.evaluation.folds import FoldsEvaluation
 from alsolike.evaluation.holdout_report import HoldoutReport
 from alsolike.models.base import FittedModel
@@ -50,6 +51,8 @@ class Outcome:
         are not in training.
     by_fold : FoldsEvaluation or None
         The lists on the test users of rolling folds, if the run has any.
+    ablation : Ablation or None
+        What features are worth on test users, if there are any and a model uses them.
     model : FittedModel
         Refitted on all filtered interactions.
     similar_items : Table
@@ -75,6 +78,7 @@ class Outcome:
     similar_items: Table
     seed: int
     by_fold: FoldsEvaluation | None = None
+    ablation: Ablation | None = None
     similar_model: FittedModel | None = None
     with_history: bool = True
     tried: str = ""
@@ -110,13 +114,15 @@ class Outcome:
     def verdicts(self) -> list[tuple[str, bool]]:
         """Return the first lines of the report, and whether each is good news; bad news first.
 
-        Whether similar items, and lists, are better than baselines on test users, and whether a
-        baseline is at the top of the leaderboard.
+        Whether similar items, and lists, are better than baselines on test users, whether features
+        help, and whether a baseline is at the top of the leaderboard.
         """
         found = [(f"{one}", one.is_better) for one in self.compared.verdicts]
         found += [(sentence, False) for sentence in remarks.of_baseline_above(self.found)]
         if self.test is not None:
             found += [(f"{one}", one.is_better) for one in self.test.verdicts]
+        if self.ablation is not None:
+            found.append((self.ablation.words, self.ablation.helps))
         return sorted(found, key=lambda verdict: verdict[1])
 
     def warnings(self) -> list[str]:

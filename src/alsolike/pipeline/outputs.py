@@ -180,12 +180,16 @@ def report_content(
         ],
         similar_scores=compared.table(),
         scores=Table({}) if outcome.test is None else outcome.test.table(),
-        tables=[*compared.further(), *([] if outcome.test is None else outcome.test.further())],
+        tables=[
+            *compared.further(),
+            *([] if outcome.test is None else outcome.test.further()),
+        ],
         folds=(
             []
             if outcome.by_fold is None
             else [outcome.by_fold.table_of_first(), outcome.by_fold.folds()]
         ),
+        ablation=Table({}) if outcome.ablation is None else outcome.ablation.shown(),
         dials=figures.get("dials"),
         marks=compared.marks,
         best_curve=figures.get("best_curve"),

@@ -15,9 +15,8 @@ from alsolike.data.reading.read import ReadReport, read
 from alsolike.data.splitting.split import Split
 from alsolike.engines.hardware import available
 from alsolike.errors import DataError, DegenerateError
-from alsolike.evaluation.folds import FoldsEvaluation, evaluate_folds
-from alsolike.evaluation.holdout_report import HoldoutReport, holdout_report
-from alsolike.evaluation.item_to_item.agreement import Features
+from alsolike.evaluation.ablation import has_features
+from alsolike.evaluation.item_to_item.agreement import FeatureVectors
 from alsolike.evaluation.item_to_item.unseen_users import folds_of, unseen_users
 from alsolike.models.base import FittedModel
 from alsolike.models.family import TrainingData
@@ -25,6 +24,7 @@ from alsolike.models.fit import fit
 from alsolike.models.protocols import compares_items
 from alsolike.models.registry import family_of
 from alsolike.pipeline.job import Job, ResolvedJob, resolve
+from alsolike.pipeline.measure import measure_features, measure_folds, measure_lists
 from alsolike.pipeline.outcome import LIST_LENGTH, Outcome
 from alsolike.pipeline.outputs import (
     publish,
@@ -41,7 +41,6 @@ from alsolike.pipeline.similar_items.compare import (
     with_settings,
 )
 from alsolike.pipeline.similar_items.contestants import (
-    baselines_of_lists,
     contestants_of,
     families_of_contestants,
     similar_configs,
@@ -75,7 +74,7 @@ class Prepared:
     split: Split
     lineup: Lineup
     strategy: Strategy | None
-    features: Features | None = None
+    features: FeatureVectors | None = None
     folds: tuple[Split, ...] = ()
 
     @property
@@ -143,15 +142,24 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         steps = prepared.how_read, prepared.how_filtered, prepared.split
         raise write_without_model(none, job.out, *steps, command=job.command) from None
     run = job.search.chosen_run(found)
-    test = by_fold = None
+    test = by_fold = ablated = None
     try:
         compared = compare(resolved, prepared, found, observer=observer)
         observer.tell(compared)  # the first result: whether it is better than baselines
         if not found.objective.is_of_unseen_users:
-            test = measure_lists(resolved, prepared, found)
+            test = measure_lists(resolved, prepared.split, found, features=prepared.features)
             observer.tell(test)
+            ablated = measure_features(
+                resolved,
+                prepared.split,
+                found,
+                exclude_seen=prepared.preset.exclude_seen,
+                observer=observer,
+            )
+            if ablated is not None:
+                observer.tell(ablated)
         if prepared.folds:
-            by_fold = measure_folds(resolved, prepared, found, observer=observer)
+            by_fold = measure_folds(resolved, prepared.folds, found, observer=observer)
             observer.tell(by_fold)
     finally:
         observer.tell(found)
@@ -166,6 +174,7 @@ def _run(resolved: ResolvedJob, observer: Observer) -> Outcome:
         chosen_run=run,
         test=test,
         by_fold=by_fold,
+        ablation=ablated,
         compared=compared,
         model=model,
         similar_model=similar_model,
@@ -245,38 +254,6 @@ def compare(
         engine=resolved.engine,
         observer=observer,
         one_model=job.one_model,
-    )
-
-
-def measure_lists(resolved: ResolvedJob, prepared: Prepared, found: SearchResult) -> HoldoutReport:
-    """Measure the lists of the chosen settings and of baselines on test users."""
-    search, train = resolved.job.search, prepared.split.train
-    return holdout_report(
-        found.objective,
-        search.chosen(found),
-        prepared.split,
-        resolved.engine,
-        others=baselines_of_lists(found, search.chosen_run(found), train),
-        features=prepared.features,
-    )
-
-
-def measure_folds(
-    resolved: ResolvedJob,
-    prepared: Prepared,
-    found: SearchResult,
-    *,
-    observer: Observer = SILENT,
-) -> FoldsEvaluation:
-    """Train the chosen settings on each rolling fold, and measure their lists on its test users."""
-    objective = found.objective
-    return evaluate_folds(
-        resolved.job.search.chosen(found),
-        prepared.folds,
-        k=objective.k,
-        metrics=[objective.metric],
-        engine=resolved.engine,
-        observer=observer,
     )
 
 
@@ -376,7 +353,7 @@ def search_settings(
             longest[family] = max(longest.get(family, 0.0), seconds)
         beside = sum(seconds_as(one, trained) for one in small)
         beside += sum(times * longest.get(family, 0.0) for family, times in own.items())
-        fits = 2 + len(prepared.folds)
+        fits = 2 + len(prepared.folds) + (3 if has_features(prepared.split.train) else 0)
         return after + share * (fits * max(longest.values(), default=0.0) + folds * beside)
 
     with Ledger(resolved.ledger) as ledger:

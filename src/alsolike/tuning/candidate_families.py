@@ -83,6 +83,7 @@ def lineup_for(
     *,
     seed: int = 0,
     thorough: bool = False,
+    by_features: bool = False,
 ) -> Lineup:
     """Return the settings to try of each family.
 
@@ -104,6 +105,8 @@ def lineup_for(
         Of the random baseline.
     thorough : bool
         Try the settings of `Family.wide_space` of families that may be chosen, and larger tables.
+    by_features : bool
+        By default, try only families that use features, as for items without likes.
 
     Raises
     ------
@@ -128,8 +131,12 @@ def lineup_for(
     compared = _named("baselines", baselines)
     if chosen is None:
         tried = [one for one in trained() if not one.is_baseline and _is_tried(one, data, thorough)]
-        # Given baselines, only searched families are tried, as before others could be chosen.
-        chosen = tried if compared is None else [one for one in tried if _is_searched(one, data)]
+        if by_features:
+            tried = [one for one in tried if one.uses_features or one.is_combined]
+        elif compared is not None:
+            # Given baselines, only searched families are tried, as before others could be chosen.
+            tried = [one for one in tried if _is_searched(one, data)]
+        chosen = tried
     builders = [one for one in chosen if one.builds_on_others and not one.is_combined]
     combined = [one for one in chosen if one.is_combined]
     chosen = [one for one in chosen if not one.is_combined]

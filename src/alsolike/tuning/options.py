@@ -80,10 +80,21 @@ class Searching:
             raise SettingError(f"A budget is a time above 0, not {self.budget!r} seconds.")
 
     def lineup(
-        self, interactions: Interactions, *, seed: int = 0, thorough: bool = False
+        self,
+        interactions: Interactions,
+        *,
+        seed: int = 0,
+        thorough: bool = False,
+        by_features: bool = False,
     ) -> Lineup:
-        """Return the families to try on these interactions, with their settings."""
-        return lineup_for(self.families, self.baselines, interactions, seed=seed, thorough=thorough)
+        """Return the families to try on these interactions, with their settings.
+
+        `by_features`: by default, only those that use features.
+        """
+        return lineup_for(
+            self.families, self.baselines, interactions, seed=seed, thorough=thorough,
+            by_features=by_features,
+        )  # fmt: skip
 
     def strategy(self, preset: Preset, *, of_preset: bool = True) -> Strategy:
         """Return the search strategy; `of_preset` False: a grid unless one is named."""

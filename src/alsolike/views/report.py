@@ -45,6 +45,8 @@ class ReportContent:
         Further metrics on test users.
     folds : sequence of Table
         The first metric on each rolling fold, with ``model`` the fold; and the sizes of the folds.
+    ablation : Table
+        The score with real features, with none, a constant and shuffled ones.
     dials : spec or None
         From `alsolike.views.figures.dials`.
     marks : Table
@@ -77,6 +79,7 @@ class ReportContent:
     scores: Table = field(default_factory=lambda: Table({}))
     tables: Sequence[tuple[str, Table]] = ()
     folds: Sequence[Table] = ()
+    ablation: Table = field(default_factory=lambda: Table({}))
     dials: Spec | None = None
     marks: Table = field(default_factory=lambda: Table({}))
     best_curve: Spec | None = None

@@ -15,7 +15,7 @@ from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.item_to_item.agreement import (
-    Features,
+    FeatureVectors,
     features_of_column,
     read_features,
 )
@@ -51,7 +51,7 @@ def test_equals_loops_over_items(seed: int, k: int) -> None:
     counts[3:, 0] = 0
     counts[0] = 0
     counts[0, 0] = 1
-    features, vectors = Features.of(sp.csr_array(counts)), by_hand(counts)
+    features, vectors = FeatureVectors.of(sp.csr_array(counts)), by_hand(counts)
     sources = np.flatnonzero(rng.random(n_items) < 0.8).astype(np.int32)
     lists = np.full((len(sources), k), -1, dtype=np.int32)
     means, shown, bare = [], 0, 0
@@ -81,7 +81,7 @@ def test_equals_loops_over_items(seed: int, k: int) -> None:
 def test_the_floor_is_that_of_random_items() -> None:
     rng = np.random.default_rng(0)
     counts = (rng.random((400, 9)) < 0.3).astype(float)
-    features, vectors = Features.of(sp.csr_array(counts)), by_hand(counts)
+    features, vectors = FeatureVectors.of(sp.csr_array(counts)), by_hand(counts)
     floor, _ = features.bounds(np.ones(400, dtype=bool), 10)
     known = [item for item in range(400) if vectors[item]]
     pairs = [cosine(vectors[a], vectors[b]) for a in known[:80] for b in known if a != b]
@@ -96,7 +96,7 @@ def test_features_are_read_from_a_table_and_unknown_items_counted(tmp_path: Path
     features = read_features(path, "what", "tag", items)
     # jazz is of one item here.
     assert (features.unknown_items, features.rare_features) == (2, 1)
-    expected = Features.of(sp.csr_array(np.array([[2.0], [1], [1], [0]])))
+    expected = FeatureVectors.of(sp.csr_array(np.array([[2.0], [1], [1], [0]])))
     assert features.vectors.toarray().sum(axis=1).tolist() == (
         expected.vectors.toarray().sum(axis=1).tolist()
     )

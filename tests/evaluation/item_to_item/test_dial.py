@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError, Unable
-from alsolike.evaluation.item_to_item.agreement import Features
+from alsolike.evaluation.item_to_item.agreement import FeatureVectors
 from alsolike.evaluation.item_to_item.co_counts import CoCountModel
 from alsolike.evaluation.item_to_item.dial import Dial, evaluate_dial
 from alsolike.evaluation.item_to_item.evaluate import METRICS, evaluate_item_to_item
@@ -153,7 +153,7 @@ def test_co_counts_are_counts_of_users_who_like_both() -> None:
 
 def test_agreement_is_that_of_each_mark(folds: tuple[Fold, ...]) -> None:
     rng = np.random.default_rng(0)
-    features = Features.of(sp.csr_array((rng.random((40, 6)) < 0.4).astype(float)))
+    features = FeatureVectors.of(sp.csr_array((rng.random((40, 6)) < 0.4).astype(float)))
     models = [CoCountModel(fold.train) for fold in folds]
     dial = evaluate_dial(models, folds, k=3, marks=(0.0, 1.0), features=features)
     bounds = {

@@ -13,7 +13,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.splitting.splitters import hold_out
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.item_to_item.agreement import Features
+from alsolike.evaluation.item_to_item.agreement import FeatureVectors
 from alsolike.evaluation.metrics.evaluate import CONTENTS, METRICS, evaluate
 from alsolike.evaluation.objectives.kinds import objective_named
 from alsolike.models.als.config import ALSConfig
@@ -31,7 +31,7 @@ class World:
     train: Interactions
     held_out: Interactions
     model: Fixed
-    features: Features
+    features: FeatureVectors
 
     @classmethod
     def of(cls, seed, *, n_users=7, n_items=7, levels=3):
@@ -48,7 +48,7 @@ class World:
         counts = rng.poisson(0.8, (n_items, 5)).astype(float)
         counts[:3, 0], counts[3:, 0] = 1, 0
         model = Fixed(train.users, train.items, table)
-        return cls(train, held_out, model, Features.of(sp.csr_array(counts)))
+        return cls(train, held_out, model, FeatureVectors.of(sp.csr_array(counts)))
 
     @property
     def likers(self):
@@ -213,10 +213,10 @@ def test_no_likes_no_features_and_wrong_ones_are_errors():
     how = {"exclude": world.train, "metrics": ["feature_diversity"]}
     with pytest.raises(SettingError, match=r"none are given: pass features=.*By likes: diversity"):
         evaluate(world.model, world.held_out, **how)
-    few = Features.of(sp.csr_array(np.float64([[1], [1], [1], [0]])))
+    few = FeatureVectors.of(sp.csr_array(np.float64([[1], [1], [1], [0]])))
     with pytest.raises(DataError, match="model's 7 items expected; these are of 4"):
         evaluate(world.model, world.held_out, **how, features=few)
-    with pytest.raises(SettingError, match="Features expected"):
+    with pytest.raises(SettingError, match="FeatureVectors expected"):
         evaluate(world.model, world.held_out, **how, features="tags.csv")
     with pytest.raises(SettingError, match="novelty need none"):
         evaluate(

@@ -7,12 +7,13 @@ import pytest
 import scipy.sparse as sp
 
 import alsolike as al
+from alsolike.data.features.features import FeatureTable
 from alsolike.engines.local import LocalEngine
 from alsolike.models.protocols import FoldsInItems
 from alsolike.models.registry import names
-from alsolike.testing import tiny_likes
+from alsolike.testing import tiny_likes, with_tiny_features
 
-LIKES = tiny_likes()
+LIKES = with_tiny_features(tiny_likes())
 EVERYTHING = slice(None)
 SETTINGS = {
     "als": {"factors": 6, "iterations": 4, "alpha": 5.0, "regularization": 2.0},
@@ -41,12 +42,16 @@ def put_together(new):
             }
     users, items = list(LIKES.users), sorted(cells, key=lambda item: item.encode())
     dense = [[cells[item].get(user, 0.0) for item in items] for user in users]
-    return al.Interactions.from_matrix(
+    table = al.Interactions.from_matrix(
         sp.csr_array(np.array(dense, dtype=np.float32)), users=users, items=items
     )
+    known = FeatureTable(LIKES.items, LIKES.item_features)
+    return replace(table, item_features=known.of(table.items))
 
 
-@pytest.mark.parametrize("family", [name for name in names() if name not in ("als", "blend")])
+@pytest.mark.parametrize(
+    "family", [name for name in names() if name not in ("als", "feature-als", "blend")]
+)
 def test_models_of_likes_are_as_if_fitted_to_all_likes(family):
     model = al.fit(LIKES, family=family, **SETTINGS.get(family, {}))
     assert isinstance(model, FoldsInItems)

@@ -31,7 +31,7 @@ from alsolike.models.bundle.io import describe, load, save
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.registry import family_of_model, names
 from alsolike.recommending.batch import recommend
-from alsolike.testing import tiny_likes, tiny_model
+from alsolike.testing import tiny_likes, tiny_model, with_tiny_features
 from forged import Edit, rewrite
 
 FILES = [
@@ -259,10 +259,12 @@ def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
+    "feature-als": {"factors": 4, "iterations": 2},
     "als": {"factors": 3, "iterations": 2},
     "item-knn": {"neighbours": 5, "weighting": "bm25"},
     "ease": {"regularization": 20.0},
     "sparse-linear": {"neighbours": 5, "regularization": 20.0},
+    "item-profile": {"weights": "tag=2"},
     "popularity": {},
     "random": {"seed": 5},
     "blend": {"members": [{"factors": 3}, {"model": "ease"}], "weights": [3, 1]},
@@ -270,7 +272,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def saved(family: str, tmp_path: Path, *, with_history: bool = True) -> Path:
-    model = alsolike.fit(tiny_likes(), family=family, **SETTINGS[family])
+    model = alsolike.fit(with_tiny_features(tiny_likes()), family=family, **SETTINGS[family])
     save(model, tmp_path / family, with_history=with_history)
     return tmp_path / family
 
@@ -291,7 +293,7 @@ def with_no_likes(model: Any) -> Any:
 def test_a_model_of_every_family_comes_back_mapped(
     tmp_path: Path, family: str, with_history: bool
 ) -> None:
-    model: Any = alsolike.fit(tiny_likes(), family=family, **SETTINGS[family])
+    model: Any = alsolike.fit(with_tiny_features(tiny_likes()), family=family, **SETTINGS[family])
     folder = saved(family, tmp_path, with_history=with_history)
     expected = model if with_history else with_no_likes(model)
     for check in (True, False):

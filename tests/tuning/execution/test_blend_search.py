@@ -153,7 +153,7 @@ def test_pairs_first_and_then_triples_around_the_best_pair() -> None:
 def test_where_there_is_nothing_to_blend(split: Split) -> None:
     found = searched(split, candidates=[])
     assert {row.family for row in found.rows} == {"als"}
-    with pytest.raises(SettingError, match="'ease' is not made of models of other families"):
+    with pytest.raises(SettingError, match="'ease' does not build on models of other families"):
         searched(split, combined=["ease"])
     with pytest.raises(SettingError, match="combined is a list of names"):
         searched(split, combined="blend")

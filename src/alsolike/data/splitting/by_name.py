@@ -6,6 +6,7 @@ from types import MappingProxyType
 from alsolike.data.interactions import Interactions
 from alsolike.data.splitting import splitters
 from alsolike.data.splitting.folds import split_folds
+from alsolike.data.splitting.new_items import hold_out_new_items
 from alsolike.data.splitting.split import Split
 from alsolike.errors import SettingError, SplitError
 from alsolike.usage_hints import did_you_mean
@@ -18,9 +19,12 @@ TAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "fraction": ("share",),
         "time": ("held_out", "share", "folds"),
         "users": ("share",),
+        "new-items": ("share",),
+        "newest-items": ("share",),
     }
 )
 
+NEW_ITEMS = ("new-items", "newest-items")  # of which training sees no like
 _HELD_OUT = 5
 
 
@@ -38,14 +42,15 @@ def split_by(
     Parameters
     ----------
     likes : Interactions
-    by : {"items", "one", "fraction", "time", "users"}
+    by : {"items", "one", "fraction", "time", "users", "new-items", "newest-items"}
         `held_out` random items of some users (the article's); one of each user; a fraction of
-        each user's; the last of each user's; whole users.
+        each user's; the last of each user's; whole users; whole items; the newest whole items.
     held_out : int or None
         Items per user, of "items" and "time" (default 5).
     share : float or None
         Of "items": test users among all; of "fraction" and "time": of each user's items; of
-        "users": test users among all. None: the default of that way.
+        "users": test users among all; of "new-items" and "newest-items": test items among those
+        with likes. None: the default of that way.
     validation_share : float or None
         Of "items" alone: validation users among all.
     seed : int
@@ -78,10 +83,12 @@ def split_by(
         return splitters.hold_out_fraction(
             likes, fraction=0.2 if share is None else share, seed=seed
         )
-    if by == "time" and share is not None:
-        return splitters.hold_out_by_time(likes, k=held_out, fraction=share, seed=seed)
     if by == "time":
-        return splitters.hold_out_by_time(likes, k=k, seed=seed)
+        k_of_time = k if share is None else held_out
+        return splitters.hold_out_by_time(likes, k=k_of_time, fraction=share, seed=seed)
+    if by in NEW_ITEMS:
+        of_items = {} if share is None else {"share": share}
+        return hold_out_new_items(likes, by_time=by == "newest-items", seed=seed, **of_items)
     return splitters.hold_out_users(likes, share=0.1 if share is None else share, seed=seed)
 
 

@@ -1,13 +1,17 @@
 """Holds training, validation and test interactions over the same users and items."""
 
 import functools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from alsolike.data.features.attributed import AttributedFeatures
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions, canonical
 from alsolike.data.validation import expect_interactions, said
 from alsolike.errors import DataError
@@ -34,11 +38,20 @@ class Split:
         fold-in, before it is asked for the rest.
     details : tuple of (label, text)
         What else is to be said of how the parts were made.
+    is_by_items : bool
+        Whether validation and test have whole items, of which no other part has an interaction.
+        Lists are scored over these items alone then.
+    keeps_own_features : bool
+        Of features that people gave (`AttributedFeatures`): fit to those of all people. False: what
+        test and validation users gave is left out of training, and what test users gave is left out
+        of training and validation together; in a split by items, only what they gave of the items
+        that they like there.
 
     Raises
     ------
     DataError
-        The parts have different users or items, share a pair, or only some have timestamps.
+        The parts have different users or items, share a pair, or only some have timestamps; or
+        parts share an item, and the split is by items.
 
     Examples
     --------
@@ -57,6 +70,8 @@ class Split:
     method: str
     given: Interactions | None = None
     details: tuple[tuple[str, str], ...] = ()
+    is_by_items: bool = False
+    keeps_own_features: bool = False
 
     def __post_init__(self) -> None:
         for name in ("train", "validation", "test"):
@@ -78,6 +93,52 @@ class Split:
                 f"The parts of a split must be disjoint; {shared:,} (user, item) pairs are in "
                 "more than one."
             )
+        if self.is_by_items:
+            self._refuse_shared_items()
+        if isinstance(self.test.item_features, AttributedFeatures):
+            self._leave_out_own_features(self.test.item_features)
+
+    def _leave_out_own_features(self, known: AttributedFeatures) -> None:
+        """Replace the features of training and validation by those that others gave."""
+        for name, left_out in (
+            ("train", (self.validation, self.test)),
+            ("validation", (self.test,)),
+        ):
+            features: Features = known
+            if self.keeps_own_features:
+                pass
+            elif self.is_by_items:
+                liked = functools.reduce(operator.add, map(_pattern, left_out))
+                features = known.without_pairs(self.test.users, liked)
+            else:
+                has = functools.reduce(operator.or_, (part.user_counts > 0 for part in left_out))
+                features = known.without(self.test.users.subset(np.flatnonzero(has)))
+            part = replace(getattr(self, name), item_features=features)
+            object.__setattr__(self, name, part)
+
+    @property
+    def own_features(self) -> int:
+        """Cells of features that training lacks, since only held-out users gave them."""
+        known, left = self.test.item_features, self.train.item_features
+        return 0 if known is None or left is None else known.matrix.nnz - left.matrix.nnz
+
+    def _refuse_shared_items(self) -> None:
+        if self.given is not None:
+            raise DataError("A split by items has no given items: its users are in training.")
+        in_parts = np.array([part.item_counts > 0 for part in self._parts])
+        if (shared := np.flatnonzero(in_parts.sum(axis=0) > 1)).size:
+            raise DataError(
+                f"The parts of a split by items must not share items; {len(shared):,} are in more "
+                f"than one, such as {self.train.items.id_of(int(shared[0]))!r}. Leave their likes "
+                "out of training, or make the split with is_by_items=False."
+            )
+
+    def new_items(self, part: Literal["validation", "test"]) -> Indices | None:
+        """Return the rows of the items of a part, int64, ascending; None if not split by items."""
+        if not self.is_by_items:
+            return None
+        held_out = self.validation if part == "validation" else self.test
+        return np.flatnonzero(held_out.item_counts)
 
     @property
     def _parts(self) -> list[Interactions]:
@@ -103,7 +164,7 @@ class Split:
 
         In a hold-out of whole users, the given items of validation users are included.
         """
-        parts = [self.train, self.validation]
+        parts = [self.validation, self.train]  # with the features of the first
         if self.given is not None:
             is_test_user = np.zeros(self.test.n_users, dtype=bool)
             is_test_user[self.test_users] = True
@@ -122,6 +183,9 @@ class Split:
         """Return pairs of a label and a text."""
         rows = [("split", self.method), *self.details]
         rows.append(("training", f"{self.train.n_interactions:,} interactions"))
+        if self.own_features:
+            rows.append(("features left out, given by held-out users alone",
+                         f"{self.own_features:,}"))  # fmt: skip
         if self.given is not None:
             rows.append(("given of held-out users", f"{self.given.n_interactions:,} interactions"))
         shown = self.train.user_counts + (0 if self.given is None else self.given.user_counts)

@@ -32,7 +32,7 @@ class Agreement:
     Parameters
     ----------
     mean : float
-        Mean cosine; see `Features.agreement`.
+        Mean cosine; see `FeatureVectors.agreement`.
     floor : float
         The same of random items.
     ceiling : float
@@ -58,7 +58,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
+class FeatureVectors:
     """Features of items, as tf-idf vectors of length 1.
 
     Parameters
@@ -81,7 +81,7 @@ class Features:
     )
 
     @classmethod
-    def of(cls, counts: sp.csr_array, *, unknown_items: int = 0) -> "Features":
+    def of(cls, counts: sp.csr_array, *, unknown_items: int = 0) -> "FeatureVectors":
         """Weigh counts, (n_items, n_features), each at least 0.
 
         Raises
@@ -92,7 +92,7 @@ class Features:
         Examples
         --------
         >>> counts = sp.csr_array(np.float64([[1, 0], [1, 0], [2, 1], [0, 0]]))
-        >>> features = Features.of(counts)
+        >>> features = FeatureVectors.of(counts)
         >>> features.vectors.toarray().ravel().tolist(), features.rare_features
         ([1.0, 1.0, 1.0, 0.0], 1)
         """
@@ -212,7 +212,7 @@ def _rows(matrix: sp.csr_array) -> npt.NDArray[np.int64]:
 
 def read_features(
     path: str | os.PathLike[str], item_column: str, feature_column: str, items: Vocabulary
-) -> Features:
+) -> FeatureVectors:
     """Read the features of items from a table with a row for each item and feature.
 
     A pair that is in several rows counts so often. Read as `alsolike.read` reads likes.
@@ -242,7 +242,7 @@ def read_features(
     return _matched(pairs, items)
 
 
-def _matched(pairs: Interactions, items: Vocabulary) -> Features:
+def _matched(pairs: Interactions, items: Vocabulary) -> FeatureVectors:
     """Return the features of `items`, given as interactions of items with features."""
     places = items.places_of(pairs.users)
     cells = pairs.user_items.tocoo()
@@ -252,12 +252,12 @@ def _matched(pairs: Interactions, items: Vocabulary) -> Features:
         (cells.data[is_known].astype(np.float64), (rows[is_known], cells.col[is_known])),
         shape=(len(items), pairs.n_items),
     )
-    return Features.of(sp.csr_array(counts), unknown_items=int(np.count_nonzero(places < 0)))
+    return FeatureVectors.of(sp.csr_array(counts), unknown_items=int(np.count_nonzero(places < 0)))
 
 
 def features_of_column(
     catalogue: Catalogue | None, column: str, items: Vocabulary, *, separator: str = "|"
-) -> Features:
+) -> FeatureVectors:
     """Return the features of items by a column of the item table.
 
     Parameters
@@ -289,7 +289,7 @@ def features_of_column(
     rows = np.repeat(np.arange(len(items)), [len(parts) for parts in of_items])
     places = known_features.places_of([one for parts in of_items for one in parts])
     shape = len(items), len(known_features)
-    return Features.of(
+    return FeatureVectors.of(
         sp.csr_array(sp.coo_array((np.ones(len(rows)), (rows, places)), shape=shape))
     )
 

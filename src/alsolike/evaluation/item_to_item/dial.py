@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from alsolike.data.validation import check_whole
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError
-from alsolike.evaluation.item_to_item.agreement import Features
+from alsolike.evaluation.item_to_item.agreement import FeatureVectors
 from alsolike.evaluation.item_to_item.evaluate import (
     USUAL,
     FoldLists,
@@ -95,7 +95,7 @@ def evaluate_dial(
     metrics: Sequence[str] = USUAL,
     choose_by: str = "precision",
     spread: bool = False,
-    features: Features | None = None,
+    features: FeatureVectors | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Dial:
@@ -168,7 +168,7 @@ def dial_of(
     similarity: SimilarityConfig | None = None,
     choose_by: str,
     spread: bool = False,
-    features: Features | None = None,
+    features: FeatureVectors | None = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Dial:
@@ -222,7 +222,7 @@ def _at_marks(
     marks: Sequence[float],
     *,
     spread: bool,
-    features: Features | None,
+    features: FeatureVectors | None,
 ) -> list[tuple[QueryMetrics, ShownItems | None]]:
     """Return the metrics of one fold at each mark, and what is shown, if asked for."""
     with_shown = spread or features is not None

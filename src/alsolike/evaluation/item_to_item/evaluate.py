@@ -28,7 +28,7 @@ import numpy as np
 
 from alsolike.data.validation import check_whole
 from alsolike.errors import DataError, SettingError
-from alsolike.evaluation.item_to_item.agreement import Features
+from alsolike.evaluation.item_to_item.agreement import FeatureVectors
 from alsolike.evaluation.item_to_item.item_queries import Indices, ItemQueries, Items, Values
 from alsolike.evaluation.item_to_item.item_recommender import ItemRecommender
 from alsolike.evaluation.item_to_item.query_metrics import (
@@ -190,7 +190,7 @@ def evaluate_item_to_item(
     k: int = 10,
     metrics: Sequence[str] = USUAL,
     spread: bool = False,
-    features: Features | None = None,
+    features: FeatureVectors | None = None,
 ) -> ItemToItemEvaluation:
     """Measure how many likes of unseen users are among the items similar to one of their likes.
 
@@ -212,7 +212,7 @@ def evaluate_item_to_item(
         Any of `METRICS`.
     spread : bool
         Also list all items that may have a list, for `ItemToItemEvaluation.shown`.
-    features : Features or None
+    features : FeatureVectors or None
         Also measure the agreement of what is shown; implies `spread`.
 
     Raises
@@ -249,7 +249,7 @@ def evaluate_queries(
     names: Sequence[str],
     *,
     spread: bool = False,
-    features: Features | None = None,
+    features: FeatureVectors | None = None,
 ) -> ItemToItemEvaluation:
     """Measure as `evaluate_item_to_item`, on the queries of each fold; names are checked."""
     measured, shown = [], []
@@ -278,7 +278,7 @@ class FoldLists:
         lists = Ranked(self.lists.indices[rows], self.lists.scores[rows])
         return query_metrics(self.queries, lists, score_rows, n_shown=n_shown, k=k, metrics=names)
 
-    def shown(self, k: int, features: Features | None) -> ShownItems:
+    def shown(self, k: int, features: FeatureVectors | None) -> ShownItems:
         """Return what is shown; `sources` are all items that may have a list."""
         return ShownItems.of(self.queries, self.sources, self.lists.indices[:, :k], features)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alsolike.evaluation.item_to_item.agreement import Agreement, Features
+from alsolike.evaluation.item_to_item.agreement import Agreement, FeatureVectors
 from alsolike.evaluation.item_to_item.item_queries import Indices, ItemQueries, Items
 
 
@@ -31,7 +31,7 @@ class ShownItems:
 
     @classmethod
     def of(
-        cls, queries: ItemQueries, sources: Items, lists: Items, features: Features | None
+        cls, queries: ItemQueries, sources: Items, lists: Items, features: FeatureVectors | None
     ) -> "ShownItems":
         """Collect what is shown in the lists of `sources`, int32, (n_sources, k); -1: ended."""
         shown = lists[lists >= 0]

@@ -12,6 +12,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.data.validation import expect_interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, SettingError
+from alsolike.evaluation.metrics.among_items import among_items
 from alsolike.models.history_model import likes_of
 from alsolike.models.protocols import HasFactors, Recommender, expect_model
 from alsolike.progress import SILENT, Observer
@@ -38,6 +39,9 @@ class GroundTruth:
         Pairs to leave out; `aside` are the rows of these users, (n, n_items).
     without_relevant : int
         Requested users who have no relevant item.
+    among : int64, (n_items,), or None
+        Rows of the only items that lists are of, in a model; all the above is over them then. None:
+        all items of a model.
     """
 
     held_out: Interactions
@@ -46,6 +50,7 @@ class GroundTruth:
     exclude: Interactions | None
     aside: sp.csr_array | None
     without_relevant: int
+    among: Indices | None = None
 
     @classmethod
     def of(
@@ -53,15 +58,28 @@ class GroundTruth:
         held_out: Interactions,
         exclude: Interactions | None,
         user_indices: npt.ArrayLike | None,
+        *,
+        among: Indices | None = None,
     ) -> "GroundTruth":
-        """Collect the relevant items; errors as of `evaluate`."""
+        """Collect the relevant items; errors as of `evaluate`.
+
+        `among` are rows of the only items to list, ascending.
+        """
+        if among is not None:
+            everybody = np.arange(held_out.n_users)
+            held_out = held_out.subset(everybody, among)
+            exclude = None if exclude is None else exclude.subset(everybody, among)
         relevant = likes_of(held_out)
         users, without_relevant = _measured_users(relevant, user_indices)
         wanted, aside = relevant[users], None
         if exclude is not None:
             aside = exclude.user_items[users]
             _none_excluded(wanted, aside, users, held_out)
-        return cls(held_out, users, wanted, exclude, aside, without_relevant)
+        return cls(held_out, users, wanted, exclude, aside, without_relevant, among)
+
+    def asked(self, model: Recommender) -> Recommender:
+        """Return the model as it is asked for these lists: of some items, or as it is."""
+        return model if self.among is None else among_items(model, self.among)
 
     @functools.cached_property
     def user_ids(self) -> npt.NDArray[np.object_]:
@@ -79,6 +97,7 @@ class GroundTruth:
     ) -> Ranked:
         """Return the `k` best items of each user."""
         exclude = None if self.exclude is None else self.exclude.user_items
+        model = self.asked(model)
         return top_items(model, self.users, k=k, exclude=exclude, engine=engine, observer=observer)
 
     def ranked_with_excluded(
@@ -92,6 +111,8 @@ class GroundTruth:
 
     def needs_same_lists(self, other: "GroundTruth") -> bool:
         """Return whether both need the same lists."""
+        if self.among is not None or other.among is not None:
+            return self is other
         return self.exclude is other.exclude and self.has_same_users(other)
 
     def has_same_users(self, other: "GroundTruth") -> bool:

@@ -40,7 +40,7 @@ _PARTS = 16
 
 
 class ItemVectors(Protocol):
-    """Has vectors of items, such as `alsolike.evaluation.item_to_item.agreement.Features`."""
+    """Has vectors of items, such as `alsolike.evaluation.item_to_item.agreement.FeatureVectors`."""
 
     @property
     def vectors(self) -> sp.csr_array:

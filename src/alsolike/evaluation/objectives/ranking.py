@@ -27,6 +27,8 @@ from alsolike.recommending.ranking.scan import Ranked
 class RankingObjective(Objective):
     """Scores a model by the held-out likes in its lists for users.
 
+    In a split by items, these lists are of the new items of the part that the best is chosen on.
+
     Parameters
     ----------
     name, metric, k, choose
@@ -86,7 +88,12 @@ class _BoundRanking:
     ) -> None:
         held_out, users = objective.held_out(split)
         self.objective = objective
-        of_chosen = GroundTruth.of(held_out, shown if objective.exclude_seen else None, users)
+        of_chosen = GroundTruth.of(
+            held_out,
+            shown if objective.exclude_seen else None,
+            users,
+            among=split.new_items(objective.choose),
+        )
         of_train = GroundTruth.of(shown, None, users)
         self.ground_truths = (of_train, of_chosen)
         self._errors = SquaredErrors(shown, users), SquaredErrors(held_out, users)
@@ -97,8 +104,9 @@ class _BoundRanking:
     ) -> tuple[dict[str, float], Values]:
         """Return the figures; a model without factors has no errors."""
         measure = self.objective.measure
+        lengths, names = [self.objective.k], [self.objective.metric]
         of_train, of_chosen = (
-            measured(model, truth, ranked, [self.objective.k], [self.objective.metric], engine)
+            measured(truth.asked(model), truth, ranked, lengths, names, engine)
             for truth, ranked in zip(self.ground_truths, lists, strict=True)
         )
         per_user_scores = of_chosen.per_user[measure]

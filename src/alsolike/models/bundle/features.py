@@ -19,8 +19,12 @@ BySide = Mapping[Side, Features]
 
 
 def features_of(model: FittedModel) -> dict[Side, Features]:
-    """Return what the model knows of users and items, by side."""
+    """Return what the model, or else its history, knows of users and items, by side."""
+    history = model.history
     both: dict[Side, Features | None] = {"users": model.user_features, "items": model.item_features}
+    if history is not None:  # of a model that ignores features, in whose history they count
+        both["users"] = both["users"] or history.user_features
+        both["items"] = both["items"] or history.item_features
     return {side: features for side, features in both.items() if features is not None}
 
 

@@ -26,6 +26,7 @@ class FeatureALSFamily(ALSFamily):
     config: ClassVar[type[Any]] = FeatureALSConfig
     model: ClassVar[type[FittedModel]] = FeatureALSModel
     builds_on_others: ClassVar[bool] = True
+    uses_features: ClassVar[bool] = True
 
     def iterate(self, data: TrainingData, config: Any, **how: Any) -> Iterator[FittedModel]:
         """Yield a model after each sweep, see `alsolike.models.feature_als.train.iterate`."""

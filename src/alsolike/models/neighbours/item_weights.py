@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from alsolike.models.base import Doubles, Floats, Indices, Rows
-from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
+from alsolike.models.history_model import HistoryModel, weights_of_likes
 from alsolike.models.protocols import Contributions
 
 _FEW = 8  # users scored without the compiler, which a server has not loaded
@@ -45,14 +45,6 @@ class ItemWeightsModel(HistoryModel):
         near = np.ascontiguousarray(self.item_weights[likes][:, items].toarray().T)
         pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights, ages)
         return Contributions(pulls, near)
-
-    def _pulls(self, likes: sp.csr_array, ages: Doubles | None) -> sp.csr_array:
-        if not likes.has_sorted_indices:
-            if ages is not None:
-                same = sp.csr_array((ages, likes.indices, likes.indptr), shape=likes.shape)
-                ages = same.sorted_indices().data
-            likes = likes.sorted_indices()
-        return weighted_likes(likes, self.item_counts, self.config.value_weights, ages)
 
     @functools.cached_property
     def _compiled(self) -> Any:

@@ -8,7 +8,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.evaluation.item_to_item.agreement import (
-    Features,
+    FeatureVectors,
     features_of_column,
     read_features,
 )
@@ -78,14 +78,14 @@ class FeatureSource:
             )
         return cls(feature, Path(path), item)
 
-    def read(self, of: Interactions | FittedModel) -> Features:
+    def read(self, of: Interactions | FittedModel) -> FeatureVectors:
         """Return the features of the items of a table of likes or of a model."""
         if self.path is None:
             return features_of_column(of.catalogue, self.column, of.items)
         return read_features(self.path, self.item, self.column, of.items)
 
 
-def describe_features(features: Features) -> str:
+def describe_features(features: FeatureVectors) -> str:
     """Say how many items have features, and what was left out."""
     n_items, n_features = features.vectors.shape
     left_out = (

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.engines.base import Engine
-from alsolike.evaluation.item_to_item.agreement import Features
+from alsolike.evaluation.item_to_item.agreement import FeatureVectors
 from alsolike.evaluation.item_to_item.dial import Dial, evaluate_dial
 from alsolike.evaluation.item_to_item.unseen_users import Fold, Part
 from alsolike.models.protocols import HasAffinities, compares_items
@@ -47,7 +47,7 @@ class Measuring:
         Length of the lists.
     seed : int
         Of the folds.
-    features : Features or None
+    features : FeatureVectors or None
         By which agreement is measured.
     popularity_bias : float or None
         A mark that is measured in addition to the usual ones.
@@ -57,7 +57,7 @@ class Measuring:
     metric: str = "precision"
     k: int = 10
     seed: int = 0
-    features: Features | None = None
+    features: FeatureVectors | None = None
     popularity_bias: float | None = None
 
     @property
