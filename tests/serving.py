@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
 from alsolike.data.string_array import StringArray
 from alsolike.models.bundle.io import save
@@ -40,8 +41,9 @@ def bundle(
     n_items: int = 30,
     seed: int = 0,
     family: str = "als",
+    tags: Sequence[str] = (),
 ) -> Path:
-    """Fit a small model of a family, of items with names, and save it.
+    """Fit a small model of a family, of items with names and perhaps tags, and save it.
 
     Of "factors", which are made elsewhere, it is a plain `FactorModel`: it folds nobody in.
     """
@@ -58,7 +60,11 @@ def bundle(
     order = dict(zip(ids, names, strict=True))
     texts = StringArray.pack([order[one] for one in table.items.ids])
     catalogue = Catalogue.from_columns({"name": texts}, n_items=table.n_items)
-    named = Interactions(table.user_items, table.users, table.items, None, catalogue)
+    words = [
+        [tags[at % len(tags)], tags[at // 2 % len(tags)]] for at in range(n_items * bool(tags))
+    ]
+    features = Features.of_words("tag", words) if tags else None
+    named = Interactions(table.user_items, table.users, table.items, None, catalogue, features)
     given = {"seed": seed} if family == "als" else {}
     if family == "factors":
         model = _plain_factors(named)

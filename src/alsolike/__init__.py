@@ -57,6 +57,12 @@ if TYPE_CHECKING:
     from alsolike.recommending.batch import recommend, similar
     from alsolike.recommending.co_likes import why_similar
     from alsolike.recommending.explain import explain
+    from alsolike.recommending.features.answers import (
+        items_for_features,
+        recommend_for_features,
+        suggest_features,
+    )
+    from alsolike.recommending.features.new_items import add_items
     from alsolike.recommending.new_users import recommend_to_new
     from alsolike.recommending.pair_scores import scores
     from alsolike.recommending.rules.rules import Rules
@@ -89,6 +95,7 @@ __all__ = [
     "Split",
     "Table",
     "ablation",
+    "add_items",
     "anonymize",
     "encode_more",
     "evaluate",
@@ -109,6 +116,7 @@ __all__ = [
     "hold_out_new_items",
     "hold_out_unseen_users",
     "hold_out_users",
+    "items_for_features",
     "iterate",
     "joined",
     "leave_one_out",
@@ -117,6 +125,7 @@ __all__ = [
     "read",
     "read_features",
     "recommend",
+    "recommend_for_features",
     "recommend_for_likes",
     "recommend_to_new",
     "run_job",
@@ -127,6 +136,7 @@ __all__ = [
     "similar_to_set",
     "similar_users",
     "split_folds",
+    "suggest_features",
     "why_similar",
     "with_features",
     "with_similarity",
@@ -172,6 +182,12 @@ _MODULES = {
     "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),
     "recommending.explain": ("explain",),
+    "recommending.features.answers": (
+        "items_for_features",
+        "recommend_for_features",
+        "suggest_features",
+    ),
+    "recommending.features.new_items": ("add_items",),
     "recommending.affinities": ("with_similarity",),
     "recommending.baskets": ("similar_to_set",),
     "recommending.batch": ("recommend", "similar"),

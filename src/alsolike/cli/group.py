@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from alsolike.cli import export, pipeline, query, serve, signals, similar
+from alsolike.cli import export, features, pipeline, query, serve, signals, similar
 from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
@@ -187,6 +187,9 @@ for verb in (
     similar.similar,
     similar.why,
     similar.similar_users,
+    features.items_for,
+    features.suggest_features,
+    features.add_items,
     query.recommend,
     query.scores,
     query.explain,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def item_ids(model: "FittedModel", typed: Sequence[str]) -> "list[Id]":
     """Return the ids of items given by id or name."""
     found = []
-    for text in map(_as_utf8, typed):
+    for text in map(as_utf8, typed):
         try:
             found.append(model.items.id_of(model.item_index(text)))
         except UnknownId as error:
@@ -29,7 +29,7 @@ def item_ids(model: "FittedModel", typed: Sequence[str]) -> "list[Id]":
 
 def user_ids(model: "FittedModel", typed: Sequence[str]) -> "list[Id]":
     """Return the ids of users; UnknownId if the model lacks one."""
-    texts = [_as_utf8(text) for text in typed]
+    texts = [as_utf8(text) for text in typed]
     for text in texts:
         if text not in model.users:
             raise UnknownId(_with_way_out(unknown_user(model, text), "recommend", "users"))
@@ -52,7 +52,7 @@ def user_ids_or_new(
     model: "FittedModel", typed: Sequence[str]
 ) -> "tuple[list[Id], dict[Id, None]]":
     """Return ids of users, and those that the model lacks; UnknownId if one can be no user's."""
-    ids = model.users.column_of([_as_utf8(text) for text in typed]).tolist()
+    ids = model.users.column_of([as_utf8(text) for text in typed]).tolist()
     return ids, dict.fromkeys(one for one in ids if one not in model.users)
 
 
@@ -100,7 +100,7 @@ def some_or_all(typed: Sequence[str], *, every: bool, what: str) -> Sequence[str
     return None if every else typed
 
 
-def _as_utf8(text: str) -> str:
+def as_utf8(text: str) -> str:
     """Return what was typed as UTF-8, even if Python assumes another encoding of the terminal."""
     try:
         return os.fsencode(text).decode("utf-8")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from alsolike.cli.features import show_similar_by
 from alsolike.cli.files import load_model, say_rules, show_rows
 from alsolike.cli.ids import item_ids, rules_of, some_or_all, user_ids
 from alsolike.cli.options import (
@@ -124,6 +125,21 @@ def marks_option(default: str, text: str) -> Callable[[Verb], Verb]:
 @dial_options
 @min_count_option
 @rules_options
+@click.option(
+    "--by",
+    type=click.Choice(["likes", "features", "both"]),
+    default="likes",
+    show_default=True,
+    help="Compare items by likes, as the model does, by their features such as tags, or by both.",
+)
+@click.option(
+    "--feature-weight",
+    type=Share(),
+    default=0.5,
+    show_default=True,
+    metavar="SHARE",
+    help="Of features, for --by both.",
+)
 @to_option
 @verbose_option
 @threads_option
@@ -134,6 +150,8 @@ def similar(
     together: bool,
     k: int,
     min_count: int,
+    by: str,
+    feature_weight: float,
     to: Path | None,
     verbose: bool,
     threads: int | None,
@@ -144,10 +162,16 @@ def similar(
 
     if together and every:
         raise click.UsageError("Give the ids of items for --together, not --all.")
+    if together and by != "likes":
+        raise click.UsageError(f"--together compares by likes; leave out --by {by}.")
     typed = some_or_all(items, every=every, what="item")
     rules = rules_of(options)
     loaded = load_model(model, to, for_similar=True)
     ids = None if typed is None else item_ids(loaded, typed)
+    if by != "likes":
+        how = {"k": k, "rules": rules, **options}
+        show_similar_by(loaded, ids, by, feature_weight, to, verbose=verbose, **how)
+        return
     how = {"k": k, "min_count": min_count, "rules": rules, **options}
     if ids is not None and together:
         _show_together(loaded, ids, to, verbose=verbose, **how)

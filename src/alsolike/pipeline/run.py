@@ -48,7 +48,8 @@ from alsolike.pipeline.similar_items.contestants import (
 from alsolike.pipeline.similar_items.measurement import Measuring
 from alsolike.pipeline.similar_items.report import NotCompared, SimilarItemsReport
 from alsolike.progress import SILENT, Observer
-from alsolike.recommending.batch import nothing_similar, similar
+from alsolike.recommending.batch import similar
+from alsolike.recommending.similarity import nothing_similar
 from alsolike.storage.atomic import alone_in
 from alsolike.system_errors import BEFORE_DRAWING, expect_to_draw
 from alsolike.tuning.budget.budget import Budget

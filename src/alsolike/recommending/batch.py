@@ -19,6 +19,8 @@ from alsolike.models.protocols import HasFactors, HasItemWeights, Recommender, e
 from alsolike.models.similarity.config import Affinity
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import similarity_with
+from alsolike.recommending.features.answers import refuse_settings_of_likes, similar_by
+from alsolike.recommending.features.comparing import WEIGHT, By, check_by
 from alsolike.recommending.ranking.exclusion import excluded_of
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.ranking.scan import (
@@ -284,6 +286,8 @@ def similar(
     include_self: bool = False,
     min_count: int = MIN_COUNT,
     rules: Rules | None = None,
+    by: By = "likes",
+    weight: float = WEIGHT,
     engine: Engine | None = None,
     observer: Observer = SILENT,
 ) -> Table:
@@ -322,6 +326,12 @@ def similar(
         about an item. Hence at least 2; use 5 or more for unfiltered data.
     rules : Rules or None
         As in `alsolike.recommend`; not together with `include_self`.
+    by : {"likes", "features", "both"}
+        Compare items by what the model learned, all of the above; by their features, such as tags;
+        or by the mean of both scores, each standardized. Of the other arguments, only `k` and
+        `rules` go with the latter two, which list new items without likes, too.
+    weight : float
+        Of features, from 0 to 1, for ``by="both"``.
     engine, observer
         As in `top_items`.
 
@@ -337,7 +347,7 @@ def similar(
     UnknownId
         An item is neither an id nor exactly one item's name.
     Unable
-        The model compares no items, or a setting is given and it has no dial.
+        The model compares no items, a setting is given and it has no dial, or it knows no features.
     SettingError
         A setting is out of its range, the model does not have the affinity, `include_self` for
         another than the cosine, or a rule asks for a column or value that is not there.
@@ -355,6 +365,9 @@ def similar(
     >>> similar(model, "a", k=1, affinity="cosine", popularity_bias=0)["similar_item"].tolist()
     ['b']
     """
+    if check_by(by) != "likes":
+        refuse_settings_of_likes(by, affinity, popularity_bias, prior_strength, include_self)
+        return similar_by(model, items, by, k=k, weight=weight, rules=rules)
     scorer = expect_item_scorer(model, "compare items")
     config = similarity_with(
         model,
@@ -377,13 +390,6 @@ def similar(
     )
     item_ids = model.items.ids_of(rows)
     return lists_table(model, ("item", item_ids), "similar_item", ranked.indices, ranked.scores)
-
-
-def nothing_similar(model: FittedModel) -> Table:
-    """Return an empty table of `similar`, for a model that compares no items."""
-    lists = np.empty((0, 1), dtype=np.int32)
-    scores, items = lists.astype(np.float32), ("item", model.items.ids_of([]))
-    return lists_table(model, items, "similar_item", lists, scores)
 
 
 def _item_rows(model: FittedModel, items: Id | Sequence[Id] | None) -> Indices:

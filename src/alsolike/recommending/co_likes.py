@@ -14,6 +14,7 @@ from alsolike.models.protocols import HasAffinities, Recommender, expect_model
 from alsolike.models.similarity.co_counts import CoCounts
 from alsolike.models.similarity.config import SimilarityConfig
 from alsolike.recommending.affinities import affinity_terms_of
+from alsolike.recommending.features.reasons import shared_words
 from alsolike.recommending.shared import checked_ids, history_of
 from alsolike.usage_hints import with_example
 
@@ -255,6 +256,8 @@ class WhySimilar:
         Their names, or the ids where there are none.
     evidence : PairEvidence
         The exact numbers; the sentence never counts out fewer than three people.
+    features : tuple of str
+        What both have in common, such as tags, the rarest first.
     """
 
     item: Id
@@ -262,9 +265,11 @@ class WhySimilar:
     name: str
     other_name: str
     evidence: PairEvidence
+    features: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return self.evidence.sentence(self.name, self.other_name)
+        have = f" Both have: {', '.join(self.features)}." if self.features else ""
+        return f"{self.evidence.sentence(self.name, self.other_name)}{have}"
 
 
 @with_example('al.why_similar(model, "i1", "i2")')
@@ -281,7 +286,7 @@ def why_similar(model: FittedModel, item: Id, other: Id) -> WhySimilar:
     Returns
     -------
     WhySimilar
-        As text, one sentence.
+        As text, one sentence, and one more if both have features in common, such as tags.
 
     Raises
     ------
@@ -310,4 +315,5 @@ def why_similar(model: FittedModel, item: Id, other: Id) -> WhySimilar:
         names(row) or str(item_id),
         names(other_row) or str(other_id),
         pair_evidence(model, row, other_row),
+        shared_words(model, row, other_row),
     )

@@ -17,6 +17,7 @@ from alsolike.models.protocols import (
     able,
 )
 from alsolike.models.values import aged_by
+from alsolike.recommending.features.reasons import because_of, features_behind
 from alsolike.recommending.ranking.narrowing import dots
 from alsolike.recommending.ranking.single_row import (
     row_of_likes,
@@ -69,6 +70,9 @@ class Explanation:
         For basis "popularity": whether the model scores other items for the user.
     members : tuple of str
         The columns of the members of a model made of models.
+    features : tuple of (str, float)
+        Of a model that explains by features, those behind the score, the most first, as
+        ``("tag: castle", 0.2)`` with what each adds.
     """
 
     user: Id
@@ -81,10 +85,15 @@ class Explanation:
     basis: Basis = "model"
     is_known: bool = False
     members: tuple[str, ...] = ()
+    features: tuple[tuple[str, float], ...] = ()
 
     @property
     def summary(self) -> str:
-        """The score and its origin, as one sentence."""
+        """The score and its origin, as one sentence, and the features behind it."""
+        return f"{self._origin} {because_of(self.features)}".rstrip()
+
+    @property
+    def _origin(self) -> str:
         called = f"{self.item!r} ({self.name})" if self.name else repr(self.item)
         likers = "1 user likes" if self.score == 1 else f"{self.score:,.0f} users like"
         if self.is_known:
@@ -227,6 +236,7 @@ def explain_rows(
         parts=Table(parts),
         dislikes=int((values < 0).sum()),
         members=tuple(added),
+        features=features_behind(model, items, values, target),
     )
 
 

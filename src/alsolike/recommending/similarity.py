@@ -10,7 +10,7 @@ import numpy.typing as npt
 from alsolike.data.vocabulary import Id, Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
-from alsolike.models.base import Floats, Rows
+from alsolike.models.base import FittedModel, Floats, Rows
 from alsolike.models.protocols import (
     HasAffinities,
     HasFactors,
@@ -44,6 +44,7 @@ from alsolike.recommending.shared import (
     checked_k,
     directed_rows,
     likes_of_items,
+    lists_table,
     row_lengths,
     unit_rows,
     user_rows,
@@ -309,3 +310,10 @@ class ItemsAsUsers(OfModel):
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return the scores of items with items."""
         return self.model.item_scores(user_indices, item_indices)
+
+
+def nothing_similar(model: FittedModel) -> Table:
+    """Return an empty table of `similar`, for a model that compares no items."""
+    lists = np.empty((0, 1), dtype=np.int32)
+    scores, items = lists.astype(np.float32), ("item", model.items.ids_of([]))
+    return lists_table(model, items, "similar_item", lists, scores)

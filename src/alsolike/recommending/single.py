@@ -20,6 +20,8 @@ from alsolike.models.protocols import FoldsIn, FoldsInFactors, able, expect_mode
 from alsolike.models.similarity.config import Affinity
 from alsolike.models.values import aged_by
 from alsolike.recommending.affinities import similarity_with
+from alsolike.recommending.features.answers import refuse_settings_of_likes, similar_by
+from alsolike.recommending.features.comparing import WEIGHT, By, check_by
 from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines
@@ -274,6 +276,8 @@ def similar_to(
     include_self: bool = False,
     min_count: int = MIN_COUNT,
     rules: Rules | None = None,
+    by: By = "likes",
+    weight: float = WEIGHT,
 ) -> Table:
     """Find the items most similar to one item; the same table as ``similar(model, item)``.
 
@@ -282,7 +286,7 @@ def similar_to(
     model : FittedModel
     item : str or int
         Id or name of the item.
-    k, affinity, popularity_bias, prior_strength, include_self, min_count, rules
+    k, affinity, popularity_bias, prior_strength, include_self, min_count, rules, by, weight
         As in `alsolike.recommending.batch.similar`, as are further errors.
 
     Returns
@@ -296,6 +300,9 @@ def similar_to(
         The item is neither an id nor exactly one item's name.
     """
     length = checked_k(k)
+    if check_by(by) != "likes":
+        refuse_settings_of_likes(by, affinity, popularity_bias, prior_strength, include_self)
+        return similar_by(model, item, by, k=k, weight=weight, rules=rules)
     config = similarity_with(
         model, affinity=affinity, popularity_bias=popularity_bias, prior_strength=prior_strength
     )

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from alsolike.web.api import admin, likes, schemas
+from alsolike.web.api import admin, by_features, likes, schemas
 from alsolike.web.api import routes as api
 from alsolike.web.api.path_ids import OutsideRoute
-from alsolike.web.pages import compare, try_it
+from alsolike.web.api.schema_bases import REFUSALS, Refused
+from alsolike.web.pages import compare, features, try_it
 from alsolike.web.pages import map as map_page
 from alsolike.web.pages import routes as pages
 from alsolike.web.pages.base import page_route
@@ -39,7 +40,7 @@ class Page(NamedTuple):
 
 
 _MAY_CONFLICT = (schemas.TakenBack, schemas.SwapAnswer)
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": schemas.Refused}}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": Refused}}
 _ROOT = "/api/v1"
 _ITEM, _USER = f"{_ROOT}/items/{{item_id:outside}}", f"{_ROOT}/users/{{user_id:outside}}"
 
@@ -49,6 +50,32 @@ API: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_ROOT}/similar", api.similar_items_by_query, schemas.Similar),
     Endpoint("POST", f"{_ROOT}/similar", api.similar_to_these, schemas.SimilarToSet),
     Endpoint("GET", f"{_ITEM}/explanations", api.explain_neighbours, schemas.Neighbourhood),
+    Endpoint("GET", f"{_ROOT}/features", by_features.find_features, by_features.FoundFeatures),
+    Endpoint(
+        "GET",
+        f"{_ROOT}/features/items",
+        by_features.items_for_features,
+        by_features.ItemsForFeatures,
+    ),
+    Endpoint(
+        "GET",
+        f"{_ROOT}/features/recommendations",
+        by_features.recommend_for_features,
+        by_features.ItemsForFeatures,
+    ),
+    Endpoint(
+        "GET",
+        f"{_ROOT}/features/suggested",
+        by_features.suggest_features_by_query,
+        by_features.ItemFeatures,
+    ),
+    Endpoint(
+        "GET",
+        f"{_ITEM}/features/suggested",
+        by_features.suggest_features,
+        by_features.ItemFeatures,
+    ),
+    Endpoint("POST", f"{_ROOT}/items", by_features.add_new_items, by_features.NewItemsAnswer, 201),
     Endpoint("GET", f"{_ROOT}/items", api.find_items, schemas.Found),
     Endpoint("GET", _ITEM, api.one_item, schemas.ItemAnswer),
     Endpoint("GET", f"{_ROOT}/item", api.one_item_by_query, schemas.ItemAnswer),
@@ -84,6 +111,7 @@ PAGES: tuple[Page, ...] = (
     Page("/map/points/{model}/{version}", map_page.map_points),
     Page("/map/names/{model}/{version}", map_page.map_names),
     Page("/map/item/{model}/{version}", map_page.map_item, once=("row", "id")),
+    Page("/features", features.features, once=("q", "model"), often=("feature", *RULES)),
     Page("/pictures/{model}/{version}/{row}", pages.picture),
     Page("/compare", compare.compare, once=("pair",)),
     Page("/compare", compare.cast, method="POST"),
@@ -104,7 +132,7 @@ def mount(app: FastAPI) -> None:
             methods=[one.method],
             response_model=one.answer,
             status_code=one.status,
-            responses=schemas.REFUSALS | (_CONFLICT if one.answer in _MAY_CONFLICT else {}),
+            responses=REFUSALS | (_CONFLICT if one.answer in _MAY_CONFLICT else {}),
             include_in_schema=one.answer is not None,
             route_class_override=OutsideRoute,
         )

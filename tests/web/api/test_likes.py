@@ -284,6 +284,7 @@ def test_a_state_of_an_earlier_version_goes_on(model, tmp_path):
         file.execute("ALTER TABLE likes DROP COLUMN time")
         for column in ("similar", "similar_before"):  # of version 3
             file.execute(f"ALTER TABLE slots DROP COLUMN {column}")
+        file.execute("DROP TABLE new_items")  # of version 4
         file.execute("PRAGMA user_version = 1")
     file.close()
     for _ in range(2):
@@ -291,13 +292,13 @@ def test_a_state_of_an_earlier_version_goes_on(model, tmp_path):
             assert recommended(client, "ann")["live_likes"] == 1
             told(client, "bob", "i9")
     with sqlite3.connect(place) as file:
-        assert file.execute("PRAGMA user_version").fetchone() == (3,)
+        assert file.execute("PRAGMA user_version").fetchone() == (4,)
         times = dict(file.execute("SELECT user, max(time) FROM likes GROUP BY user"))
     file.close()
     assert times["ann"] is None
     assert times["bob"] > 1_700_000_000
     with sqlite3.connect(place) as file:
-        file.execute("PRAGMA user_version = 4")
+        file.execute("PRAGMA user_version = 5")
     file.close()
-    with pytest.raises(WritingError, match="format 4; this version of alsolike knows format 3"):
+    with pytest.raises(WritingError, match="format 5; this version of alsolike knows format 4"):
         Store(settings.state)

@@ -453,10 +453,11 @@ def test_the_right_token(closed: Asking) -> None:
         assert closed(headers={"authorization": f"{scheme} {TOKEN}"}).status == 200
 
 
-def test_the_swap_token_opens_its_own_endpoint_alone(closed: Asking) -> None:
+def test_the_swap_token_opens_its_own_endpoints_alone(closed: Asking) -> None:
     shown = {"authorization": f"Bearer {SWAP}"} | JSON
-    assert closed(auth.SWAP_PATH, "POST", shown, b"{}").status == 200
-    assert closed(f"{auth.SWAP_PATH}/", "POST", shown, b"{}").status == 401
+    for method, path in auth.SWAP_REQUESTS:
+        assert closed(path, method, shown, b"{}").status == 200
+        assert closed(f"{path}/", method, shown, b"{}").status == 401
     assert closed("/api/v1/items", headers=shown).status == 401
 
 
@@ -479,10 +480,10 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
     for shown in ("", "x", TOKEN, TOKEN * 9):
         assert checked.fits(shown) is (shown == TOKEN)
     swap = {b"authorization": f"Bearer {SWAP}".encode()}
-    assert checked.access(auth.SWAP_PATH, swap) is auth.Access.MAY_SWAP
+    assert checked.access(*next(iter(auth.SWAP_REQUESTS)), swap) is auth.Access.MAY_SWAP
     assert compared == [(32, 32)] * 5, "lengths do not depend on what was shown"
     cookie = checked.cookie(is_secure=False).partition(";")[0].encode()
-    assert checked.access("/", {b"cookie": cookie}) is auth.Access.ADMITTED
+    assert checked.access("GET", "/", {b"cookie": cookie}) is auth.Access.ADMITTED
     assert compared[5:] == [(32, 32)], "nor does the signature of a cookie"
 
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import threading
 import time
+from dataclasses import replace
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -17,6 +18,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 import uvicorn
 from playwright.sync_api import sync_playwright
 
+from alsolike.data.features.features import Features
 from alsolike.models.fit import fit
 from alsolike.web.app import create_app
 from alsolike.web.serving.item_cards import address
@@ -39,6 +41,8 @@ PAGES += (
     "/leaderboard",
     "/items/nope",
     "/items/i07?popularity_bias=0.3",
+    "/features",
+    "/features?feature=castle",
 )
 
 
@@ -77,7 +81,11 @@ fetch("/api/v1/items?q=a").then(() => "reached", () => "kept out").then((word) =
 
 def ordinary(seed):
     images = [PNG_ADDRESS, "data:image/png;base64,AAAA", *[""] * (len(IDS) - 2)]
-    return model_of(IDS, NAMES, images=images, seed=seed)
+    made = model_of(IDS, NAMES, images=images, seed=seed)
+    tags = Features.of_words(
+        "tag", [["castle", "sea", "<i>"][row % 3 :] for row in range(len(IDS))]
+    )
+    return replace(made, item_features=tags, history=replace(made.history, item_features=tags))
 
 
 @pytest.fixture(scope="module")

@@ -155,6 +155,7 @@ def test_a_state_of_an_earlier_version_is_read_and_left_as_it_is(tmp_path):
         file.execute("ALTER TABLE likes DROP COLUMN time")
         for column in ("similar", "similar_before"):  # of version 3
             file.execute(f"ALTER TABLE slots DROP COLUMN {column}")
+        file.execute("DROP TABLE new_items")  # of version 4
         file.execute("PRAGMA user_version = 1")
     file.close()
     os.utime(place, (1_700_000_000, 1_700_000_000))

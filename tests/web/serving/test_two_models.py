@@ -228,11 +228,12 @@ def test_a_state_that_knew_one_model_for_each_slot_goes_on(run, tmp_path):
     with sqlite3.connect(settings.state / "state.sqlite") as file:
         for column in ("similar", "similar_before"):
             file.execute(f"ALTER TABLE slots DROP COLUMN {column}")
+        file.execute("DROP TABLE new_items")
         file.execute("PRAGMA user_version = 2")
     file.close()
     with client_of(settings) as client:
         assert now(client) == before == (versions(run)[0], None)
-    assert STATE.version == 3
+    assert STATE.version == 4
 
 
 def test_the_endpoint_swaps_both_models_of_a_run(run, others, tmp_path):

@@ -2,8 +2,9 @@
 
 import os
 import urllib.parse
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -152,6 +153,59 @@ def read_ids(source: str | os.PathLike[str], column: Ref) -> list[str]:
             f"SELECT DISTINCT {text} AS id FROM {table.table} WHERE rowid >= {table.skip}"  # noqa: S608 - own names
         ).fetchall()
     return sorted(one for (one,) in found if one)
+
+
+def read_texts(
+    source: str | os.PathLike[str],
+    items: Vocabulary,
+    labels: Collection[str],
+    *,
+    item_id: Ref | None = None,
+    roles: Mapping[str, Ref | None] = MappingProxyType({}),
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+) -> Catalogue | None:
+    """Read the texts of items, such as names, from a table with a row for each.
+
+    Parameters
+    ----------
+    source : path
+    items : Vocabulary
+    labels : collection of str
+        The columns of the catalogue; empty texts where the table lacks one.
+    item_id : str or int, or None
+        Column of ids; None: the one named item, item_id or id, else the first.
+    roles : mapping of {"name", "image", "link"} to str, int or None
+        Columns of these, where they have other names.
+    delimiter, header, encoding
+        Of a text file, as in `alsolike.read`.
+
+    Returns
+    -------
+    Catalogue or None
+        None without labels.
+    """
+    if not labels:
+        return None
+    fixed = FixedDialect.of(delimiter, None, None, header)
+    with workspace(None) as (connection, scratch):
+        table = load(connection, scratch, "texts", source, fixed, ids=[item_id], encoding=encoding)
+        likely = [name for name in ("item", "item_id", "id") if name in table.names]
+        asked = {role: roles.get(role) for role in _ROLES if role in labels}
+        named = {
+            role: ref if ref is not None else role
+            for role, ref in asked.items()
+            if ref is not None or role in table.names
+        }
+        further = [one for one in labels if one not in _ROLES and one in table.names]
+        wanted = ItemTexts(**named, further=further)
+        key = item_id or (likely[0] if likely else 1)
+        found, _ = build(connection, items, wanted, None, table, key)
+    known = {} if found is None else found.columns()
+    nothing = StringArray.pack([""] * len(items))
+    columns = {label: known.get(label, nothing) for label in labels}
+    return Catalogue.from_columns(columns, n_items=len(items))
 
 
 def check_columns(likes: SourceTable, wanted: ItemTexts) -> None:

@@ -51,6 +51,9 @@ def swap_model(
         "seconds": done.seconds,
         "similar": done.similar,
         "similar_before": done.similar_before,
+        "new_items": done.carried.items,
+        "new_items_left": list(done.carried.left),
+        "why_left": done.carried.why or None,
     }
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from alsolike.models.similarity.config import Affinity
+from alsolike.recommending.features.comparing import WEIGHT, By
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.recommending.unknown import fallback
 from alsolike.web.api import schemas
@@ -22,6 +23,16 @@ PopularityBias = Annotated[
 WantedAffinity = Annotated[
     Affinity | None,
     Query(description="how items are compared; without it, as the model is set to"),
+]
+WantedBy = Annotated[
+    By,
+    Query(
+        description="compare items by likes, as the model does; by their features, such as tags; "
+        "or by both. The latter two list new items, too"
+    ),
+]
+FeatureWeight = Annotated[
+    float, Query(ge=0, le=1, description="weight of features, where items are compared by both")
 ]
 Slot = Annotated[
     str | None,
@@ -63,6 +74,13 @@ class _SimilarQuery(_Filters):
     min_count: MinCount = MIN_COUNT
     popularity_bias: PopularityBias = None
     affinity: WantedAffinity = None
+    by: WantedBy = "likes"
+    feature_weight: FeatureWeight = WEIGHT
+
+
+@dataclass(frozen=True)
+class _ListQuery(_Filters):
+    k: K = DEFAULT_K
 
 
 @dataclass(frozen=True)
@@ -74,4 +92,5 @@ class _RecommendedQuery(_Filters):
 
 
 SimilarQuery = Annotated[_SimilarQuery, Depends()]
+ListQuery = Annotated[_ListQuery, Depends()]
 RecommendedQuery = Annotated[_RecommendedQuery, Depends()]

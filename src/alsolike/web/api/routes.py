@@ -25,8 +25,9 @@ from alsolike.web.api.parameters import (
     Slot,
     WantedAffinity,
 )
+from alsolike.web.api.schema_bases import to_json
 from alsolike.web.service import service_of
-from alsolike.web.serving import pair_queries, queries
+from alsolike.web.serving import feature_queries, pair_queries, queries
 from alsolike.web.serving.registry import ServedModel
 from alsolike.web.serving.user_queries import recommend_for
 from alsolike.web.settings import POPULARITY
@@ -36,16 +37,24 @@ TWICE = "likes: the same item is given more than once. Give it once."
 
 async def similar_items(request: Request, item_id: IdInPath, query: SimilarQuery) -> Response:
     """Return the items most similar to an item."""
-    served, k = _comparing(request, query.slot), _checked(request, query.k)
+    served, k = _comparing(request, query.slot), checked_length(request, query.k)
     row, by_likes = queries.row_of(served, item_id), queries.is_popularity(query.slot)
     similarity = _similarity(served, query.slot, query.affinity, query.popularity_bias)
+    if query.by != "likes":
+        feature_queries.refuse_dial(query.by, query.affinity, query.popularity_bias)
+        _refuse_popularity(query.slot, query.by)
     answers = service_of(request).answers
 
     def answered() -> bytes:
         allowed = queries.allowed(served, query.allow, query.deny, query.rules)
-        if allowed is None and not by_likes:
+        if allowed is None and not by_likes and query.by == "likes":
             return answers.similar(served, row, k, query.min_count, similarity)
-        if by_likes:
+        if query.by != "likes":
+            ranking = feature_queries.similar_by(
+                served, row, query.by, k, weight=query.feature_weight, allowed=allowed
+            )
+            basis = feature_queries.basis_by(served, row, query.by)
+        elif by_likes:
             ranking = queries.popular(served, k, without=(row,), allowed=allowed)
             basis = queries.popular_basis(served, [row])
         else:
@@ -54,7 +63,7 @@ async def similar_items(request: Request, item_id: IdInPath, query: SimilarQuery
                 similarity=similarity, min_count=query.min_count, allowed=allowed,
             )  # fmt: skip
             basis = queries.similar_basis(served, [row], similarity)
-        return schemas.to_json(
+        return to_json(
             schemas.Similar,
             model=queries.source_of(served, query.slot),
             item=served.model.items.id_of(row),
@@ -63,7 +72,7 @@ async def similar_items(request: Request, item_id: IdInPath, query: SimilarQuery
             note=queries.note_on(allowed, query.rules, k, len(ranking)),
         )
 
-    is_fast = query.rules is None and served.compares_fast([row])
+    is_fast = query.rules is None and query.by == "likes" and served.compares_fast([row])
     return await _answered(answered, is_fast=is_fast)
 
 
@@ -79,7 +88,7 @@ async def similar_to_these(request: Request, basket: schemas.Basket, slot: Slot 
 
     Those who like many of the set weigh more. The set itself is not listed.
     """
-    served, k = _comparing(request, slot), _checked(request, basket.k)
+    served, k = _comparing(request, slot), checked_length(request, basket.k)
     rows = queries.rows_of(served, basket.items)
     similarity = _similarity(served, slot, basket.affinity, basket.popularity_bias)
 
@@ -94,7 +103,7 @@ async def similar_to_these(request: Request, basket: schemas.Basket, slot: Slot 
                 similarity=similarity, min_count=basket.min_count, allowed=allowed,
             )  # fmt: skip
             basis = queries.similar_basis(served, rows, similarity)
-        return schemas.to_json(
+        return to_json(
             schemas.SimilarToSet,
             model=queries.source_of(served, slot),
             items=[served.model.items.id_of(row) for row in rows],
@@ -151,7 +160,7 @@ def find_items(
 ) -> dict[str, Any]:
     """Search items by name or id."""
     served = requested_model(request, slot)
-    rows = served.index.find(q, limit=_checked(request, limit))
+    rows = served.index.find(q, limit=checked_length(request, limit))
     return {
         "model": queries.source_of(served),
         "items": [queries.item_of(served, row) for row in rows],
@@ -176,7 +185,7 @@ def recommend_to_user(
     """Recommend to a user; live likes count at once."""
     served, service = requested_model(request, query.slot), service_of(request)
     k, allowed = (
-        _checked(request, query.k),
+        checked_length(request, query.k),
         queries.allowed(served, query.allow, query.deny, query.rules),
     )
     found, profile, fallen_back = queries.recommendations(
@@ -212,7 +221,7 @@ def recommend_to_user_by_query(
 
 async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot = None) -> Response:
     """Recommend for the likes in the request, of any or a new user; nothing is stored."""
-    served, k = requested_model(request, slot), _checked(request, wish.k)
+    served, k = requested_model(request, slot), checked_length(request, wish.k)
 
     def answered() -> bytes:
         likes = wish.likes
@@ -230,7 +239,7 @@ async def recommend_for_these(request: Request, wish: schemas.Wish, slot: Slot =
                 served, values, k, allowed,
                 exclude=wish.exclude_seen, without_likes=wish.without_likes,
             )  # fmt: skip
-        return schemas.to_json(
+        return to_json(
             schemas.Recommended,
             model=queries.source_of(served, slot),
             user=None,
@@ -265,6 +274,7 @@ def explain_recommendation(
             | {"members": {name: row[name] for name in why.members} if why.members else None}
             for row in why.parts.rows()
         ],
+        "features": [{"feature": label, "contribution": part} for label, part in why.features],
     }
 
 
@@ -302,6 +312,14 @@ def _logged(request: Request, served: ServedModel) -> ServedModel:
     return served
 
 
+def _refuse_popularity(slot: str | None, by: str) -> None:
+    """Raise Unable if items are to be compared by features in a list by popularity."""
+    if queries.is_popularity(slot):
+        raise Unable(
+            f"A model that knows features of items is needed for by={by}; 'popularity' knows none."
+        )
+
+
 def _similarity(
     served: ServedModel, slot: str | None, affinity: str | None, popularity_bias: float | None
 ) -> SimilarityConfig | None:
@@ -322,7 +340,8 @@ def _similarity(
     return served.similarity(affinity=affinity, popularity_bias=popularity_bias)
 
 
-def _checked(request: Request, k: int) -> int:
+def checked_length(request: Request, k: int) -> int:
+    """Return the length of a list; raise SettingError above the service's limit."""
     most = service_of(request).settings.most_k
     if k > most:
         raise SettingError(f"k is at most {most} here, not {k}.")

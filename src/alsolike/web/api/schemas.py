@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from alsolike.models.base import Basis
 from alsolike.models.similarity.config import FEW_LIKES, Affinity
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.recommending.unknown.fallback import ForUnknown, WithoutLikes
-from alsolike.usage_hints import did_you_mean
 from alsolike.web.api.id_types import AnsweredId, OutsideId
 from alsolike.web.api.rules import NOTE, RulesFields
+from alsolike.web.api.schema_bases import Answer, Taken
 
 PREFERENCE = (
     "a predicted preference: models with factors aim at 1 for liked items and 0 for the rest, "
@@ -22,27 +22,11 @@ SIMILARITY = (
     "probability"
 )
 DIAL = "the dial of similar items, from 0 (specific) to 1 (popular)"
+NEW = Field(
+    False, description="whether it was added by its features, without a like in the training data"
+)
 MOST_LIKES = 1_000
 MOST_IDS = 1_000
-
-
-class Taken(BaseModel):
-    """Base of request bodies; unknown fields are errors."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown(cls, given: Any) -> Any:
-        """Report unknown fields before missing ones, which they often are, misspelt."""
-        known = sorted(cls.model_fields)
-        for name in given if isinstance(given, dict) else ():
-            if name not in known:
-                raise ValueError(
-                    f"Unknown field {name[:60]!r} of {cls.__name__}.{did_you_mean(name, known)} "
-                    f"Known are: {', '.join(known)}"
-                )
-        return given
 
 
 class Like(Taken):
@@ -101,42 +85,13 @@ class Swap(Taken):
     )
 
 
-class Fault(BaseModel):
-    """Description of an error."""
-
-    code: str = Field(
-        description="for programs; model_unable: this kind of model cannot do this, another served "
-        "model may"
-    )
-    message: str
-    field: str | None = None
-
-
-class Refused(BaseModel):
-    """Error response."""
-
-    error: Fault
-
-
-class Source(BaseModel):
-    """Model of a response."""
-
-    name: str
-    version: str
-
-
-class Answer(BaseModel):
-    """Fields of every response."""
-
-    model: Source
-
-
 class Item(BaseModel):
     """One item."""
 
     item: AnsweredId
     name: str | None
     likes: int
+    new: bool = NEW
     image: str | None = None
     link: str | None = None
 
@@ -148,6 +103,7 @@ class Ranked(BaseModel):
     item: AnsweredId
     name: str | None
     likes: int
+    new: bool = NEW
     score: float = Field(
         description=f"for a recommendation, {PREFERENCE}; {SIMILARITY}; for items listed by "
         "popularity, the number of likes"
@@ -282,6 +238,13 @@ class Part(BaseModel):
     )
 
 
+class FeaturePart(BaseModel):
+    """Contribution of one feature of the item, such as a tag, to a score."""
+
+    feature: str
+    contribution: float
+
+
 class Explained(Answer):
     """Explanation of a recommendation; the contributions add up to the score."""
 
@@ -293,6 +256,9 @@ class Explained(Answer):
     )
     score: float = Field(description=PREFERENCE)
     parts: list[Part]
+    features: list[FeaturePart] = Field(
+        [], description="of a model that explains by features, those that add most to the score"
+    )
 
 
 class Neighbourhood(Founded):
@@ -367,6 +333,9 @@ class SwapAnswer(BaseModel):
         description="version of the model for similar items, if that is another one"
     )
     similar_before: str | None = Field(description="former version of that, if there was one")
+    new_items: int = Field(description="items sent to the slot that the model took over")
+    new_items_left: list[str] = Field(description="those that it cannot take; they stay stored")
+    why_left: str | None = Field(description="why the first of these cannot be taken")
 
 
 class Health(BaseModel):
@@ -378,15 +347,3 @@ class Health(BaseModel):
         description="versions of the models for similar items, where a slot has another one"
     )
     failures: dict[str, str]
-
-
-def to_json(kind: type[BaseModel], **fields: Any) -> bytes:
-    """Return a response as JSON."""
-    return kind.model_validate(fields).model_dump_json().encode("utf-8")
-
-
-# Error responses of every route.
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Refused}
-    for status in (400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 422, 429, 500, 503)
-}

@@ -23,7 +23,8 @@ from alsolike.web.query_parameters import QueryParameters
 from alsolike.web.templating import STATIC, base_path, below, render
 
 LOGIN_PATH = "/login"
-SWAP_PATH = "/api/v1/model/swap"
+# What the swap token is for: it changes what is served, for everybody.
+SWAP_REQUESTS = frozenset({("POST", "/api/v1/model/swap"), ("POST", "/api/v1/items")})
 LASTS = 30 * 24 * 3600  # seconds until a login expires
 WRONG_TOKEN_COST = 10.0  # requests that a wrong token counts as
 
@@ -51,19 +52,19 @@ class Tokens:
     token : str or None
         Required for every request; None: everybody is admitted.
     swap_token : str or None
-        Required for swaps, and good for nothing else.
+        Required for swaps and for new items, and good for nothing else.
     cookie : str
         Name of the cookie; with the port in it, since browsers share cookies between ports.
 
     Examples
     --------
     >>> tokens = Tokens("0123456789abcdef", None, "alsolike-8000")
-    >>> tokens.access("/", {b"authorization": b"Bearer 0123456789abcdef"}).name
+    >>> tokens.access("GET", "/", {b"authorization": b"Bearer 0123456789abcdef"}).name
     'ADMITTED'
     >>> cookie = tokens.cookie(is_secure=False).encode()
-    >>> tokens.access("/", {b"cookie": cookie.partition(b";")[0]}).name
+    >>> tokens.access("GET", "/", {b"cookie": cookie.partition(b";")[0]}).name
     'ADMITTED'
-    >>> tokens.access("/", {}).name
+    >>> tokens.access("GET", "/", {}).name
     'NOTHING'
     """
 
@@ -76,11 +77,11 @@ class Tokens:
             token or "", b"alsolike login", key_derivation="hmac", digest_method=hashlib.sha256
         )
 
-    def access(self, path: str, headers: Mapping[bytes, bytes]) -> Access:
+    def access(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Access:
         """Check the credentials of a request; `headers`: names in lower case."""
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         given = token.strip() if scheme.lower() == b"bearer" else None
-        if path == SWAP_PATH and _matches(given, self._swap):
+        if (method, path) in SWAP_REQUESTS and _matches(given, self._swap):
             return Access.MAY_SWAP
         if self._token is None:
             return Access.ADMITTED
@@ -130,7 +131,7 @@ class AuthenticationMiddleware:
         path = path_of(scope)
         if path in _OPEN or path.startswith(STATIC):
             return True
-        access = self._tokens.access(path, headers_of(scope))
+        access = self._tokens.access(scope["method"], path, headers_of(scope))
         scope["state"]["may_swap"] = access is Access.MAY_SWAP
         if access in (Access.ADMITTED, Access.MAY_SWAP):
             return True

@@ -15,6 +15,7 @@ from alsolike.web.edge.exchange import ClientLeft, has_body, headers_of, path_of
 MOST_ADDRESS = 32_768  # bytes of path and query
 
 _ONCE = (b"host", b"authorization", b"origin", b"content-length", b"sec-fetch-site")
+_OF_NEW_ITEMS = 32 << 20  # bytes of a body of new items
 _DRAINED = 16  # times the longest body: read and discarded, so that the client reads the response
 _DRAIN_SECONDS = 1.0
 
@@ -93,12 +94,15 @@ class BodyLimitsMiddleware:
         if not declared.isdigit():
             raise Refusal(400, "malformed", "Content-Length: a number of bytes expected.")
         parts: list[bytes] = []
+        # Who has the swap token may send a whole table of new items.
+        may_swap = scope.get("state", {}).get("may_swap", False)
+        most = max(self._most, _OF_NEW_ITEMS) if may_swap else self._most
         size, more = int(declared[:12]), True
         try:
-            if size <= self._most:
+            if size <= most:
                 size = 0
                 async with asyncio.timeout(self._patience):
-                    while more and size <= self._most:
+                    while more and size <= most:
                         part, more = await part_of(receive)
                         parts.append(part)
                         size += len(part)
@@ -106,10 +110,10 @@ class BodyLimitsMiddleware:
             raise Refusal(
                 408, "too_slow", f"The body must arrive within {self._patience:g} s."
             ) from None
-        if size > self._most:
+        if size > most:
             if more:
-                await _drain(receive, _DRAINED * self._most)
-            raise Refusal(413, "body_too_large", f"Bodies may have at most {self._most:,} bytes.")
+                await _drain(receive, _DRAINED * most)
+            raise Refusal(413, "body_too_large", f"Bodies may have at most {most:,} bytes.")
         return b"".join(parts)
 
 

@@ -29,6 +29,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "refused": ("Requests rejected, by reason.", ("reason",)),
     "likes": ("Likes that visitors added.", ()),
     "likes_taken_back": ("Likes that visitors took back.", ()),
+    "new_items": ("New items that were sent.", ("result",)),
     "votes": ("Votes that visitors cast.", ()),
     "swaps": ("Swaps, by result.", ("result",)),
     "failed_loads": ("Failed loads of a served version.", ("slot",)),

@@ -102,18 +102,30 @@ def field_of(outside_id: str) -> str:
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
-    """Render a page, with a link to the map in the menu if a model has one."""
+    """Render a page, with links to the map and to features in the menu if a model has them."""
     registry = service_of(request).registry
-    return templating.page(template, status=status, map_address=map_address(registry), **context)
+    menu = {"map_address": map_address(registry), "features_address": features_address(registry)}
+    return templating.page(template, status=status, **menu, **context)
 
 
 def map_address(registry: ModelRegistry) -> str | None:
     """Return the address of the map of the default model, or of the first that has one."""
-    mapped = [name for name, served in registry.served.items() if served.has_map]
-    default = registry.of(None).name
-    if not mapped:
+    return _first_of(registry, lambda served: served.has_map, "/map")
+
+
+def features_address(registry: ModelRegistry) -> str | None:
+    """Return the address of the features of the default model, or of the first that has some."""
+    return _first_of(registry, lambda served: served.has_item_features, "/features")
+
+
+def _first_of(
+    registry: ModelRegistry, is_able: Callable[[ServedModel], bool], path: str
+) -> str | None:
+    """Return a page of the default model, or else of the first that is able; None without one."""
+    able = [name for name, served in registry.served.items() if is_able(served)]
+    if not able:
         return None
-    return with_model(None if default in mapped else mapped[0], below("/map"))
+    return with_model(None if registry.of(None).name in able else able[0], below(path))
 
 
 def model_links(request: Request, address: str) -> list[tuple[str, str]]:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from alsolike.errors import FitError, SettingError
-from alsolike.models.base import Basis, Doubles, Indices
+from alsolike.models.base import Basis, Doubles, Floats, Indices
 from alsolike.models.protocols import Contributions, Explains
 from alsolike.recommending.explain import contributions_of
+from alsolike.recommending.features.reasons import features_behind
 from alsolike.recommending.rules.rules import Allowed, Rules
 from alsolike.recommending.unknown.fallback import RankedList
 from alsolike.views.page import clean
@@ -58,6 +59,8 @@ class Suggestion:
         The remaining contribution, and the number of likes behind it.
     fills : bool
         Whether popularity fills the list up with it.
+    features : str
+        The features behind the score, such as tags, cleaned; of a model that explains by them.
     """
 
     card: ItemCard
@@ -66,6 +69,7 @@ class Suggestion:
     rest: str = ""
     others: int = 0
     fills: bool = False
+    features: str = ""
 
 
 def likes_shown(served: ServedModel, profile: Profile, *, most: int) -> list[ShownLike]:
@@ -154,7 +158,10 @@ def _explained(
         amounts = np.array(list(values.values()), dtype=np.float32)
         split = contributions_of(model, likes, amounts, rows, ages=ages) if n_known else None
         by_model = [
-            _suggestion(served, row, likes, split, place)
+            replace(
+                _suggestion(served, row, likes, split, place),
+                features=_features(served, likes, amounts, row),
+            )
             for place, row in enumerate(rows.tolist())
             if split is not None
         ]
@@ -191,6 +198,12 @@ def _suggestion(
         rest=_printed(rest),
         others=others,
     )
+
+
+def _features(served: ServedModel, likes: Indices, amounts: Floats, row: int) -> str:
+    """Return the features behind a score, such as tags, as text."""
+    behind = features_behind(served.model, likes, amounts, row)
+    return clean(", ".join(label.partition(": ")[2] or label for label, _ in behind))
 
 
 def _of_members(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from alsolike.models.similarity.config import check_bias
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.views.page import clean, web_origin
-from alsolike.web.pages import profiles, reports, try_it
+from alsolike.web.pages import features, profiles, reports, try_it
 from alsolike.web.pages.base import (
     FOREVER,
     logged,
@@ -41,6 +41,8 @@ LENGTH = 10
 _POPULAR = 24
 _FOUND = 40
 _HISTORY = 200
+_FEATURES = 16
+_SUGGESTED = 8
 _SHORT = 32
 _DRAWS = 32
 _AN_HOUR = "private, max-age=3600"
@@ -117,6 +119,9 @@ def item(request: Request) -> Response:
         card=card,
         short_name=clean(card.name, most=_SHORT),
         links=list(_links_out(served, row)),
+        features=features.of_item(served, row, model),
+        n_features=_FEATURES,
+        suggested=features.suggested_for(served, row, _SUGGESTED, model),
         lists=lists_for(
             comparing, wanted, k=LENGTH, popularity_bias=bias, rules=given_rules(request), keep=keep
         ),

@@ -19,7 +19,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from alsolike.errors import BundleError
-from alsolike.models.bundle.io import describe, load
+from alsolike.models.base import FittedModel
+from alsolike.models.bundle.io import describe, load, save
 from alsolike.models.bundle.manifest import MANIFEST, SIZE_LIMIT, FileRecord, Manifest
 from alsolike.storage.atomic import alone_in, replacing
 from alsolike.storage.safetensors import DAMAGED, open_regular
@@ -101,6 +102,36 @@ def copy_bundle(state: Path, folder: Path) -> str:
             load(part)
         except BundleError as error:
             raise BundleError(str(error).replace(str(part), str(folder))) from error
+    return version
+
+
+def add_bundle(state: Path, model: FittedModel, of: str) -> str:
+    """Save a model that the service made of the copy `of`, as a copy too; return its version.
+
+    Metrics, notes and the run's files are those of that copy.
+
+    Raises
+    ------
+    DataError
+        The model cannot be saved as it is.
+    WritingError
+        The copy cannot be written.
+    """
+    made, manifest = state / "models" / ".made", describe(bundle_path(state, of))
+    save(
+        model,
+        made,
+        metrics=manifest.metrics,
+        notes=manifest.notes,
+        with_history=manifest.has_history,
+    )
+    version = version_of(made)
+    with replacing(bundle_path(state, version)) as part:
+        made.rename(part)
+    beside = run_files_path(state, of)
+    if beside.is_dir() and version != of:
+        with replacing(run_files_path(state, version)) as part:
+            shutil.copytree(beside, part)
     return version
 
 

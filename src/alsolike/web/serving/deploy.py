@@ -3,8 +3,9 @@
 A slot is given a bundle, or the folder of a run, which may hold a second model for similar items.
 """
 
+import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from alsolike.errors import AlsolikeError, BundleError
@@ -21,9 +22,12 @@ from alsolike.web.serving.bundle_store import (
     version_of,
 )
 from alsolike.web.serving.neighbour_cache import NeighbourCache, build, build_in_background
+from alsolike.web.serving.new_items import Carried, carry_over
 from alsolike.web.serving.registry import load_model
 from alsolike.web.serving.state_store import SlotVersion, Store
 from alsolike.web.settings import Settings, Slot, model_folders
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class SwapResult:
     """The slot of a swap, its new and its former version, and the time that it took.
 
     `similar` and `similar_before` are the versions of the model for similar items, None if the
-    slot has, or had, one model for all.
+    slot has, or had, one model for all. `carried` are the new items that were sent to the slot and
+    are taken over, see `alsolike.web.serving.new_items`.
     """
 
     name: str
@@ -40,6 +45,7 @@ class SwapResult:
     seconds: float
     similar: str | None = None
     similar_before: str | None = None
+    carried: Carried = field(default_factory=Carried)
 
     @property
     def changed(self) -> bool:
@@ -48,11 +54,12 @@ class SwapResult:
 
     def __str__(self) -> str:
         if not self.changed:
-            return f"{self.name} serves {self.version[:12]} already{self._similar()}"
+            same = f"{self.name} serves {self.version[:12]} already"
+            return f"{same}{self._similar()}{self.carried}"
         before = "nothing" if self.before is None else self.before[:12]
         return (
             f"{self.name} serves {self.version[:12]} after {before}, in {self.seconds:.1f} s"
-            f"{self._similar()}"
+            f"{self._similar()}{self.carried}"
         )
 
     def _similar(self) -> str:
@@ -89,17 +96,18 @@ def swap(settings: Settings, state: Store, name: str, folder: Path) -> SwapResul
     with locked(settings.state):
         current = {one.name: one.versions for one in state.served()}.get(name)
         before, similar_before = current or (None, None)
-        version, similar = _deploy(settings, slot, folder)
+        deployed = _deploy(settings, slot, folder)
         own = folder.absolute() == slot.folder.absolute()
+        version, similar, carried = carry_over(settings, state, name, *deployed)
         if (version, similar) != current:
-            looked_at = _seen(version, similar) if own else None
+            looked_at = _seen(*deployed) if own else None
             state.serve(name, version, similar=similar, looked_at=looked_at)
         remove_unused(settings.state, state.versions_in_use(with_former=True))
         ready = neighbours_path(settings.state, similar or version)
         if not ready.exists():
             build_in_background(bundle_path(settings.state, similar or version), ready)
     seconds = time.monotonic() - start
-    return SwapResult(name, version, before, seconds, similar, similar_before)
+    return SwapResult(name, version, before, seconds, similar, similar_before, carried)
 
 
 def prepare(settings: Settings, state: Store) -> None:
@@ -134,12 +142,15 @@ def _prepare(settings: Settings, state: Store, slot: Slot, served: SlotVersion |
         found = _seen(version_of(main), None if second is None else version_of(second))
         if there and found == state.looked_at(slot.name):
             return
-        version, similar = _deploy(settings, slot, slot.folder)
+        deployed = _deploy(settings, slot, slot.folder)
     except BundleError:
         if there:
             return  # after a swap, the folder is no longer needed
         raise
-    state.serve(slot.name, version, similar=similar, looked_at=_seen(version, similar))
+    version, similar, carried = carry_over(settings, state, slot.name, *deployed)
+    if carried.left:
+        _log.warning("%s serves %s%s", slot.name, version[:12], carried)
+    state.serve(slot.name, version, similar=similar, looked_at=_seen(*deployed))
 
 
 def _seen(version: str, similar: str | None) -> str:

@@ -34,6 +34,8 @@ class ItemCard:
         An ``<img>`` above a drawing, or only the drawing.
     likes : int
         Likes in the training data.
+    is_new : bool
+        Whether it is known by its features alone.
     """
 
     row: int
@@ -42,16 +44,17 @@ class ItemCard:
     address: str
     picture: Markup
     likes: int
+    is_new: bool = False
 
     @property
     def few(self) -> bool:
         """Whether it has so few likes that its similar items are weakly founded."""
-        return self.likes <= FEW_LIKES
+        return self.likes <= FEW_LIKES and not self.is_new
 
     @property
     def note(self) -> str:
         """Number of likes, in words."""
-        return counted(self.likes, "like")
+        return "New: no likes yet" if self.is_new else counted(self.likes, "like")
 
     @property
     def shown_id(self) -> str:
@@ -93,6 +96,7 @@ def card_of(served: ServedModel, row: int) -> ItemCard:
         address=address("item", item_id),
         picture=_picture(served, row, placeholder(item_id, name)),
         likes=int(model.item_counts[row]),
+        is_new=served.is_new(row),
     )
 
 

@@ -64,6 +64,7 @@ def item_of(served: ServedModel, row: int) -> dict[str, Any]:
     catalogue, model = served.model.catalogue, served.model
     found: dict[str, Any] = {"item": model.items.id_of(row), "name": name_of(served, row)}
     found["likes"] = int(model.item_counts[row])
+    found["new"] = served.is_new(row)
     for field, column in (("image", "images"), ("link", "links")):
         texts = getattr(catalogue, column, None)
         found[field] = (texts[row] or None) if texts is not None else None
@@ -148,6 +149,7 @@ def ranked(served: ServedModel, ranking: Ranking) -> list[dict[str, Any]]:
             "item": model.items.id_of(row),
             "name": name_of(served, row),
             "likes": int(model.item_counts[row]),
+            "new": served.is_new(row),
             "score": float(score),
         }
         for rank, (row, score) in enumerate(ranking, start=1)

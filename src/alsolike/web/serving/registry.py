@@ -32,6 +32,7 @@ from alsolike.models.protocols import (
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
 from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.co_likes import Likers
+from alsolike.recommending.features.names import has_words
 from alsolike.recommending.shared import Indices
 from alsolike.recommending.unknown.fallback import MostLiked
 from alsolike.recommending.unknown.unknown_users import is_by_popularity
@@ -50,7 +51,6 @@ LARGE = 4_000_000  # numbers read for one answer; with more, a thread computes i
 _OF_MEMBERS = 1_000  # of each item, for a model that scores whole rows
 # A content policy is a header; browsers and proxies reject headers of several kilobytes.
 MOST_IMAGE_ORIGINS = 50
-
 _LOOKS_BEFORE_RETRYING = 20
 _MOST_SETTINGS = 256
 
@@ -197,6 +197,16 @@ class ServedModel:
             An item's factors are not finite.
         """
         return item_map(factor_model_of(self.model, "draw a map"))
+
+    def is_new(self, row: int) -> bool:
+        """Whether an item is new: known by its features, without a like in the training data."""
+        known = self.model.item_features
+        return known is not None and not self.model.item_counts[row] and bool(known.has[row])
+
+    @functools.cached_property
+    def has_item_features(self) -> bool:
+        """Whether the model knows features of items that are words, such as tags."""
+        return has_words(self.model)
 
     @functools.cached_property
     def most_liked(self) -> Indices:

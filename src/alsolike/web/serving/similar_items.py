@@ -10,6 +10,8 @@ from alsolike.errors import SettingError, Unable, UnknownId
 from alsolike.models.base import Floats
 from alsolike.models.similarity.config import SimilarityConfig, SimilarityScale
 from alsolike.recommending.co_likes import pair_evidence
+from alsolike.recommending.features.comparing import SCALES, By, FeatureComparison, strips_of
+from alsolike.recommending.features.reasons import shared_words
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.rules.rules import Rules
 from alsolike.recommending.shared import MIN_COUNT, why_no_neighbours
@@ -17,6 +19,8 @@ from alsolike.recommending.unknown.fallback import MostLiked
 from alsolike.views.page import clean
 from alsolike.web.serving.item_cards import ItemCard, card_of, with_parameter
 from alsolike.web.serving.registry import ServedModel
+
+_SHARED = 4  # features that two items have, on a card
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,15 @@ class Entry:
         Length of its bar, 0 to 100.
     why : (str, str) or None
         Why it is similar, in a sentence: the words before and after the name of the page's item.
+    shared : str
+        Features that both have, cleaned, where items are compared by them.
     """
 
     card: ItemCard
     score: str = ""
     bar: int = 0
     why: tuple[str, str] | None = None
+    shared: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,60 @@ def lists_for(
         Adds what links to other items keep, such as the mark, to an address.
     """
     lists = [_similar(served, item, k, popularity_bias, rules, keep) for served in models]
+    by_features = by_feature_lists(models, item, k, rules, keep)
+    if by_features:
+        first = next(at for at, served in enumerate(models) if served.has_item_features)
+        lists[first] = replace(lists[first], title=f"{lists[first].title} by likes")
+        lists[first + 1 : first + 1] = by_features
     return [*lists, _popular(models[0], item, k, rules, keep)]
+
+
+def by_feature_lists(
+    models: Sequence[ServedModel],
+    item: str,
+    k: int,
+    rules: Rules | None,
+    keep: Callable[[str], str],
+) -> list[ItemList]:
+    """Return the lists by features and by both of the first model that knows features."""
+    served = next((one for one in models if one.has_item_features), None)
+    row = None if served is None else served.model.items.find(item)
+    if served is None or row is None:
+        return []
+    wanted: tuple[By, ...] = tuple(by for by in strips_of(served.model) if by != "likes")
+    return [_by_features(served, row, by, k, rules, keep) for by in wanted]
+
+
+def _by_features(
+    served: ServedModel,
+    row: int,
+    by: By,
+    k: int,
+    rules: Rules | None,
+    keep: Callable[[str], str],
+) -> ItemList:
+    title = f"{served.name} by {'features' if by == 'features' else 'both'}"
+    most = 1.0 if by == "features" else None
+    about = f"The bar shows {SCALES[by]}{', at most 1' if most else ''}."
+    try:
+        allowed = None if rules is None else rules.of(served.model)
+        rows, scores = FeatureComparison(served.model, by).similar(
+            row, k,
+            may_appear=None if allowed is None else allowed.may_appear,
+            limits=None if allowed is None else allowed.limits,
+        )  # fmt: skip
+    except (SettingError, UnknownId) as error:
+        return ItemList(title, about, (), clean(str(error)))
+    bars = _bars(SimilarityScale(SCALES[by], most), scores)
+    entries = tuple(
+        replace(
+            _entry(served, row, int(other), keep, score_text(float(score), most), bar),
+            shared=clean(", ".join(shared_words(served.model, row, int(other), _SHARED))),
+        )
+        for other, score, bar in zip(rows, scores, bars, strict=True)
+    )
+    note = "" if allowed is None else allowed.shortfall(k, len(entries))
+    return ItemList(title, about, entries, "" if note else "No item shares features with it.", note)
 
 
 def _popular(

@@ -1,7 +1,7 @@
-"""Stores likes, votes and the version of each slot, in one SQLite file that all workers share.
+"""Stores likes, votes, new items and the version of each slot, in one file for all workers.
 
-`add_likes` and `add_vote` return when the data is on disk, safe from ``kill -9`` and a power cut.
-Readers never wait for writers, nor for the disk.
+`add_likes`, `add_vote` and `serve` return when the data is on disk, safe from ``kill -9`` and a
+power cut. Readers never wait for writers, nor for the disk. It is an SQLite file.
 """
 
 import itertools
@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from alsolike.errors import SettingError, WritingError
 from alsolike.storage.sqlite import Database, DatabaseKind
@@ -50,24 +51,33 @@ _TABLES = (
         similar TEXT,
         similar_before TEXT
     )""",
+    """CREATE TABLE new_items (
+        number INTEGER PRIMARY KEY,
+        slot TEXT NOT NULL,
+        item TEXT NOT NULL,
+        content TEXT NOT NULL,
+        UNIQUE (slot, item)
+    )""",
     "CREATE TABLE counter (number INTEGER NOT NULL)",
     "INSERT INTO counter VALUES (0)",
 )
 STATE = DatabaseKind(
     name="a state of alsolike's service",
     application=0x616C7376,
-    version=3,
+    version=4,
     schema=_TABLES,
     way_out="Put back a copy, or move it away to start without likes and votes.",
     error=WritingError,
     patience=10,
-    # Likes of version 1 have no time; slots of version 2 serve one model each.
+    # Likes of version 1 have no time; slots of version 2 serve one model each; there are no new
+    # items in version 3.
     upgrades=(
         ("ALTER TABLE likes ADD COLUMN time REAL",),
         (
             "ALTER TABLE slots ADD COLUMN similar TEXT",
             "ALTER TABLE slots ADD COLUMN similar_before TEXT",
         ),
+        (_TABLES[3],),
     ),
 )
 
@@ -261,13 +271,28 @@ class Store:
         *,
         similar: str | None = None,
         looked_at: str | None = None,
+        new_items: Mapping[str, str] = MappingProxyType({}),
     ) -> int:
         """Set the version of a slot; return the number of this change.
 
         `similar`: the version of the model for similar items, if that is another one.
         `looked_at`: what is in the slot's own folder, if that was looked at.
+        `new_items`: items sent to the slot, ids to contents, which are stored in the same step.
+
+        Raises
+        ------
+        WritingError
+            The disk or the state is full, or the file cannot be written. Nothing is changed then.
         """
+        rows = [(name, item, content) for item, content in new_items.items()]
         with self._writer.transaction() as file:
+            file.executemany(
+                "INSERT INTO new_items (slot, item, content) VALUES (?, ?, ?) ON CONFLICT "
+                "(slot, item) DO UPDATE SET content = excluded.content",
+                rows,
+            )
+            if rows:
+                self._refuse_where_full(file)
             file.execute("UPDATE counter SET number = number + 1")
             (number,) = file.execute("SELECT number FROM counter").fetchone()
             (last,) = file.execute("SELECT coalesce(max(place), -1) FROM slots").fetchone()
@@ -294,6 +319,14 @@ class Store:
                 },
             )
         return int(number)
+
+    def new_items(self, slot: str) -> dict[str, str]:
+        """Return the items sent to a slot, ids to contents, in the order of arrival."""
+        return dict(
+            self._reader.rows(
+                "SELECT item, content FROM new_items WHERE slot = ? ORDER BY number", slot
+            )
+        )
 
     def order(self, names: Sequence[str]) -> None:
         """Set the slots of the service, in order; others are kept, but not served."""
@@ -322,9 +355,9 @@ class Store:
         ).fetchone()
         if size > self._most_bytes:
             raise WritingError(
-                f"Likes and votes take {self._most_bytes:,} bytes, the limit. The operator can "
-                "export the likes for training, and delete them afterwards: alsolike likes STATE "
-                "--to likes.csv, later --forget likes.csv."
+                f"Likes, votes and new items take {self._most_bytes:,} bytes, the limit. The "
+                "operator can export the likes for training, and delete them afterwards: alsolike "
+                "likes STATE --to likes.csv, later --forget likes.csv."
             )
 
     def close(self) -> None:
