@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.features.features import Features, FeatureTable
 from alsolike.data.interactions import Interactions
-from alsolike.engines.base import Engine
+from alsolike.engines.base import Engine, pieces
 from alsolike.errors import DataError
 from alsolike.models.base import Doubles, Floats, Indices, Rows
 from alsolike.models.cold_items import with_cold_items
@@ -22,6 +22,7 @@ from alsolike.models.similarity.config import SimilarityScale
 
 # The items whose features are suggested for an item, and how many of all must have a feature.
 _NEAREST, _FEWEST = 50, 2
+_CELLS = 1 << 22  # of dense profiles at once, 32 MiB
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,7 +56,7 @@ class ItemProfileModel(HistoryModel):
     def user_scores(
         self, likes: sp.csr_array, item_indices: slice, *, ages: Doubles | None = None
     ) -> Floats:
-        """Multiply profiles and items, in float64 in the order of a profile's features."""
+        """Multiply profiles and items, in float64."""
         return self._products(self._pulls(likes, ages) @ self.item_vectors, item_indices)
 
     @property
@@ -119,21 +120,22 @@ class ItemProfileModel(HistoryModel):
         return self.of(train, self.config, scales=_scales(train, self.config))
 
     def _products(self, profiles: sp.csr_array, item_indices: slice) -> Floats:
+        """Return the products of a few profiles at a time, dense, with the vectors of items.
+
+        Each is summed in the order of the item's features, however many profiles there are.
+        """
         chosen = slice(*item_indices.indices(len(self.items))[:2])
-        if chosen == slice(0, len(self.items)):
-            turned = self._turned
-        else:
-            turned = self.item_vectors[chosen].T.tocsr()
-        scores: Floats = (profiles @ turned).toarray().astype(np.float32)
+        is_whole = chosen == slice(0, len(self.items))
+        vectors = self.item_vectors if is_whole else self.item_vectors[chosen]
+        scores = np.empty((profiles.shape[0], vectors.shape[0]), dtype=np.float32)
+        for some in pieces(len(scores), max(_CELLS // max(vectors.shape[1], 1), 1)):
+            dense = np.ascontiguousarray(profiles[some].toarray().T)
+            scores[some] = (vectors @ dense).T
         return scores
 
     @property
     def _features(self) -> Features:
         return expected_features(self.item_features)
-
-    @functools.cached_property
-    def _turned(self) -> sp.csr_array:
-        return self.item_vectors.T.tocsr()
 
     @functools.cached_property
     def _directions(self) -> sp.csr_array:
