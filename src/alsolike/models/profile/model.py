@@ -14,9 +14,14 @@ from alsolike.engines.base import Engine, pieces
 from alsolike.errors import DataError
 from alsolike.models.base import Doubles, Floats, Indices, Rows
 from alsolike.models.cold_items import with_cold_items
+from alsolike.models.feature_vectors import (
+    column_scales,
+    expect_blocks,
+    unit_rows,
+    vectors_of,
+)
 from alsolike.models.history_model import HistoryModel, weights_of_likes
 from alsolike.models.profile.config import ItemProfileConfig
-from alsolike.models.profile.vectors import column_scales, item_vectors, unit_rows
 from alsolike.models.protocols import Contributions
 from alsolike.models.similarity.config import SimilarityScale
 
@@ -37,7 +42,7 @@ class ItemProfileModel(HistoryModel):
     users, items, item_counts, catalogue, history, config, item_features, user_features
         As of every `HistoryModel`; `item_features` are never None.
     scales : float64, (n_features,)
-        What each column of the features weighs, see `alsolike.models.profile.vectors`.
+        What each column of the features weighs, see `alsolike.models.feature_vectors`.
     """
 
     name: ClassVar[str] = "item-profile"
@@ -51,7 +56,7 @@ class ItemProfileModel(HistoryModel):
     def item_vectors(self) -> sp.csr_array:
         """The weighed features of all items, CSR of float64, (n_items, n_features)."""
         known = self._features
-        return item_vectors(known.matrix, known.blocks, self.scales)
+        return vectors_of(known.matrix, known.blocks, self.scales)
 
     def user_scores(
         self, likes: sp.csr_array, item_indices: slice, *, ages: Doubles | None = None
@@ -87,7 +92,7 @@ class ItemProfileModel(HistoryModel):
 
     def item_scores_of_features(self, features: sp.csr_array, item_indices: slice) -> Floats:
         """Score items for rows of features as for a user who likes one item with these."""
-        wanted = item_vectors(sp.csr_array(features), self._features.blocks, self.scales)
+        wanted = vectors_of(sp.csr_array(features), self._features.blocks, self.scales)
         return self._products(wanted, item_indices)
 
     def feature_scores(self, item_indices: Rows) -> Floats:
@@ -193,7 +198,9 @@ def fit_item_profile(train: Interactions, config: ItemProfileConfig) -> ItemProf
 
 
 def _scales(train: Interactions, config: ItemProfileConfig) -> Doubles:
-    return column_scales(expected_features(train.item_features), train.like_counts > 0, config)
+    features = expected_features(train.item_features)
+    expect_blocks(config.weights, [features])
+    return column_scales(features, train.like_counts > 0, config.rarity_exponent, config.weights)
 
 
 def expected_features(features: Features | None) -> Features:
