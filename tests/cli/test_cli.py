@@ -624,18 +624,39 @@ def test_errors_of_memory_are_one_line(
 def test_demo_is_run_on_data_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = []
 
-    def seen(job: object, *, quiet: bool, verbose: bool) -> None:
+    def seen(job: object, *, quiet: bool, verbose: bool, also: object) -> None:
         jobs.append(job)
         assert not quiet
         assert not verbose
+        assert callable(also)
 
-    monkeypatch.setattr("alsolike.cli.pipeline._run", seen)
+    monkeypatch.setattr("alsolike.cli.demo.run_and_print", seen)
     said = fine("demo", "--data", tmp_path / "data", "--out", tmp_path / "out").output
     [job] = jobs
     assert said == f"$ {job.command}\n\n"
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["items.csv", "likes.psv"]
+    names = sorted(path.name for path in (tmp_path / "data").iterdir())
+    assert names == ["items.csv", "likes.psv", "new-items.csv"]
     report = fine(*job.command.replace(" run ", " read ").split()[1:-2]).output
     assert " 2,000\nitems " in report
+
+
+def test_demo_adds_items_that_nobody_likes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = []
+
+    def seen(job: object, *, quiet: bool, verbose: bool, also: Callable[[], Path]) -> None:
+        folders.append(also())
+
+    monkeypatch.setattr("alsolike.cli.demo.run_and_print", seen)
+    said = fine("demo", "--data", tmp_path / "data", "--out", tmp_path / "out").output
+    [folder] = folders
+    assert said.endswith(f"Added 24 items.\nSaved {folder}\n")
+    model = alsolike.load(folder)
+    assert len(model.items) == 1524
+    assert model.item_counts[model.items.index_of("n01")] == 0
+    found = alsolike.items_for_features(model, ["tags: cat", "tags: teal"], k=3)
+    kinds = dict(zip(model.items, model.catalogue.more["kind"], strict=True))
+    assert {kinds[item] for item in found["item"].tolist()} == {"teal cat"}
+    assert not fine("demo", "--data", tmp_path / "d", "--out", tmp_path / "out", "--quiet").output
 
 
 def test_streams_that_cannot_be_told_how_to_fail_are_left_alone(

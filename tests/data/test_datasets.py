@@ -3,6 +3,7 @@
 import base64
 import csv
 import gzip
+import hashlib
 import os
 import re
 from collections import Counter
@@ -149,12 +150,33 @@ def test_demo_files_hold_the_tastes_and_twelve_duplicates(
     assert [item["kind"] for item in items] == list(tastes.catalogue.more["kind"])
     names = {item["mid"]: item["name"] for item in items}
     assert all(names[mid] == name for name, mid, _ in rows)
+    # Of the file as it was before items had tags, which change no like.
+    assert hashlib.sha256(files.likes.read_bytes()).hexdigest().startswith("fda2f9f519d607a6")
+
+
+def test_demo_tags_mostly_fit_and_some_lack(tmp_path: Path) -> None:
+    files = write_demo(tmp_path)
+    known, new = (
+        list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+        for file in (files.items, files.new_items)
+    )
+    assert list(new[0]) == list(known[0])
+    assert not {item["mid"] for item in new} & {item["mid"] for item in known}
+    assert not {item["name"].casefold() for item in new} & {i["name"].casefold() for i in known}
+    motifs = {kind.split()[1] for kind in KINDS}
+    told = [(item["kind"].split()[1], motifs & set(item["tags"].split("|"))) for item in known]
+    right = sum(kind in tags for kind, tags in told)
+    wrong = sum(bool(tags - {kind}) for kind, tags in told)
+    assert 0.4 < right / len(known) < 0.7
+    assert 0 < wrong / len(known) < 0.1
+    assert 0.05 < np.mean([not item["tags"] for item in known]) < 0.2
 
 
 def test_demo_files_are_the_same_bytes_again(tmp_path: Path) -> None:
     first, second = write_demo(tmp_path / "a"), write_demo(tmp_path / "b")
     assert first.likes.read_bytes() == second.likes.read_bytes()
     assert first.items.read_bytes() == second.items.read_bytes()
+    assert first.new_items.read_bytes() == second.new_items.read_bytes()
 
 
 # The article's file

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from alsolike.cli import export, features, pipeline, query, serve, signals, similar
+from alsolike.cli import demo, export, features, pipeline, query, serve, signals, similar
 from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
@@ -172,7 +172,7 @@ def main() -> None:
 
 for verb in (
     pipeline.run,
-    pipeline.demo,
+    demo.demo,
     pipeline.read,
     export.anonymize,
     pipeline.filter_,

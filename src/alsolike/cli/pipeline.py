@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,37 +70,7 @@ def run(
     job = replace(
         _job(likes, options), with_history=not without_history, remote_images=remote_images
     )
-    _run(job, quiet=quiet, verbose=verbose)
-
-
-@click.command()
-@click.option("--data", default="demo", type=PATH, show_default=True, help="Folder for the data.")
-@click.option("--out", default="runs/demo", type=PATH, show_default=True, help="Output folder.")
-@threads_option
-@verbose_option
-@quiet_option
-def demo(data: Path, out: Path, threads: int | None, verbose: bool, quiet: bool) -> None:
-    """Run on built-in data: a made-up catalogue whose images show which items belong together."""
-    expect_to_draw(BEFORE_DRAWING)
-    from alsolike.data.datasets.demo import write_demo
-    from alsolike.pipeline.job import Job
-
-    files = write_demo(data)
-    reading = {
-        "user": "uid",
-        "item": "mid",
-        "items": str(files.items),
-        "item_name": "name",
-        "item_image": "image",
-    }
-    command = (
-        f"alsolike run {files.likes} --user uid --item mid --items {files.items} "
-        f"--item-name name --item-image image --out {out}"
-    )
-    if not quiet:
-        say(f"$ {command}\n")
-    job = Job(source=str(files.likes), out=out, reading=reading, threads=threads, command=command)
-    _run(job, quiet=quiet, verbose=verbose)
+    run_and_print(job, quiet=quiet, verbose=verbose)
 
 
 def _job(likes: Source, options: dict[str, Any]) -> Any:
@@ -110,7 +81,13 @@ def _job(likes: Source, options: dict[str, Any]) -> Any:
     return Job(source=likes, reading=reading, command=_typed(), **searching, **options)
 
 
-def _run(job: Any, *, quiet: bool, verbose: bool) -> None:
+def run_and_print(
+    job: Any, *, quiet: bool, verbose: bool, also: Callable[[], Path] | None = None
+) -> None:
+    """Run a job, print what it finds, and last what to open.
+
+    `also` makes a further model after it, and returns its folder.
+    """
     from alsolike.cli.terminal import Terminal
     from alsolike.pipeline.precompile import ahead
     from alsolike.pipeline.run import run_job
@@ -124,10 +101,12 @@ def _run(job: Any, *, quiet: bool, verbose: bool) -> None:
         said += [sentence for sentence, _ in outcome.verdicts()]  # at the head of the results
     for warning in filter(lambda one: one not in said, outcome.warnings()):
         warn(warning)
+    others = [] if also is None else [also()]
     if not quiet:
         # A folder with a second model serves both.
-        models = job.out / "model" if outcome.similar_model is None else job.out
-        say(f"To browse it: {_program()} serve {models}")
+        models = [job.out / "model" if outcome.similar_model is None else job.out, *others]
+        what, folders = "them" if others else "it", " ".join(map(str, models))
+        say(f"To browse {what}: {_program()} serve {folders}")
         say(f"Done. Open {job.out / 'report.html'}")
 
 

@@ -5,6 +5,7 @@ import colorsys
 import csv
 import io
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
+from alsolike.data.datasets.demo_words import descriptions_of, tags_of
 from alsolike.data.datasets.synthetic import (
     article_text,
     coin_names,
@@ -28,6 +30,7 @@ from alsolike.storage.atomic import write_text
 _NOISE = 0.1  # share of likes drawn by popularity, not by a taste
 _MOST_LIKES = 120  # of one user
 _DUPLICATES = 12  # rows of the file
+_NEW_ITEMS = 24  # without likes
 
 _SVG = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 100 100'>"
@@ -123,10 +126,11 @@ KINDS = tuple(f"{colour} {motif}" for motif in _BODIES for colour in _HUES)
 
 
 class DemoFiles(NamedTuple):
-    """Paths of the two files of the demo."""
+    """Paths of the files of the demo."""
 
     likes: Path
     items: Path
+    new_items: Path
 
 
 @dataclass(frozen=True)
@@ -173,10 +177,12 @@ def planted_tastes(*, n_users: int = 2000, n_items: int = 1500, seed: int = 0) -
 
 
 def write_demo(folder: str | os.PathLike[str], *, seed: int = 0) -> DemoFiles:
-    """Write the demo as two files: likes in the article's format, and items.
+    """Write the demo as three files: likes in the article's format, items, and new items.
 
     ``likes.psv`` has the columns ``modelName|mid|uid`` and 12 duplicate rows; ``items.csv`` has
-    ``mid,name,image,kind``.
+    ``mid,name,image,kind,tags,description``. Tags and descriptions follow from the kind, but are
+    incomplete, and some are wrong. ``new-items.csv`` has items that nobody likes yet, with the
+    same columns.
     """
     likes = planted_tastes(seed=seed)
     rng = np.random.default_rng(seed)
@@ -184,16 +190,41 @@ def write_demo(folder: str | os.PathLike[str], *, seed: int = 0) -> DemoFiles:
     users = np.repeat(np.arange(likes.n_users), likes.user_counts)
     catalogue = likes.catalogue
     columns = {} if catalogue is None else catalogue.columns()
-    files = DemoFiles(Path(folder) / "likes.psv", Path(folder) / "items.csv")
+    folder = Path(folder)
+    files = DemoFiles(folder / "likes.psv", folder / "items.csv", folder / "new-items.csv")
     names, mids, uids = list(columns["name"]), list(likes.items.ids), list(likes.users.ids)
     rows = shuffled_rows(len(users), _DUPLICATES, rng)
     write_text(files.likes, article_text(names, mids, uids, users[rows], items[rows]))
+    # Of their own, so that the likes do not depend on what is told of the items.
+    told = np.random.default_rng((seed, 1))
+    _write_items(files.items, mids, columns, told)
+    known = {name.casefold() for name in names}
+    planted = [
+        item for item in plant_items(10 * _NEW_ITEMS, told) if item.name.casefold() not in known
+    ][:_NEW_ITEMS]
+    new = {
+        "name": [item.name for item in planted],
+        "image": [item.image for item in planted],
+        "kind": [item.kind for item in planted],
+    }
+    _write_items(files.new_items, list(numbered("n", _NEW_ITEMS, "item").ids), new, told)
+    return files
+
+
+def _write_items(
+    file: Path,
+    ids: Sequence[object],
+    columns: Mapping[str, Iterable[str]],
+    rng: np.random.Generator,
+) -> None:
+    """Write a table of items with columns, and with tags and descriptions."""
+    kinds = list(columns["kind"])
+    told = {"tags": tags_of(kinds, rng), "description": descriptions_of(kinds, rng)}
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("mid", *columns))
-    writer.writerows(zip(mids, *columns.values(), strict=True))
-    write_text(files.items, table.getvalue())
-    return files
+    writer.writerow(("mid", *columns, *told))
+    writer.writerows(zip(ids, *columns.values(), *told.values(), strict=True))
+    write_text(file, table.getvalue())
 
 
 def plant_items(n_items: int, rng: np.random.Generator) -> list[PlantedItem]:
