@@ -15,6 +15,7 @@ SETTINGS = {
     "item-knn": ["neighbours=8", "weighting=bm25", "b=0.1"],
     "ease": ["regularization=20"],
     "sparse-linear": ["neighbours=8", "regularization=20"],
+    "feature-als": ["factors=4", "iterations=3"],
     "popularity": [],
     "random": ["seed=5"],
     "blend": ["weights=[0.25, 0.75]"],
@@ -41,7 +42,7 @@ def fitted(request: pytest.FixtureRequest, likes: Path) -> tuple[str, Path]:
     words = [word for one in SETTINGS[family] for word in ("--set", one)]
     said = fine("fit", likes, "--item-name", "name", "--to", to, "--family", family, *words).output
     assert f"Saved in {to}" in said
-    assert ("loss" in said) == (family == "als")
+    assert ("loss" in said) == (family in ("als", "feature-als"))
     return family, to
 
 
@@ -79,7 +80,7 @@ def test_recommendations(fitted: tuple[str, Path]) -> None:
 
 def test_similar_users_and_scores(fitted: tuple[str, Path], tmp_path: Path) -> None:
     family, folder = fitted
-    if family in ("als", "blend"):
+    if family in ("als", "feature-als", "blend"):
         table = al.similar_users(al.load(folder), ["u0", "u1"], k=2)
         fine("similar-users", folder, "u0", "u1", "--k", 2, "--to", tmp_path / "near.csv")
         rows = list(csv.DictReader((tmp_path / "near.csv").read_text().splitlines()))
@@ -137,7 +138,7 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
     newer = folder.parent / "newer.csv"
     said = fine("fit", newer, "--from", folder, "--add", "--to", tmp_path / "more").output
     assert (f"{family} is trained again from scratch, with the settings of {folder}" in said) == (
-        family != "als"
+        family not in ("als", "feature-als")
     )
     old, more = al.load(folder), al.load(tmp_path / "more")
     assert more.name == family
@@ -151,10 +152,13 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
     [
         (
             ["--family", "item-kn"],
-            "Unknown model 'item-kn'; known are als, item-knn, ease, sparse-linear, item-profile",
+            "Unknown model 'item-kn'; known are als, item-knn, ease, sparse-linear, feature-als,",
         ),
         (["--family", "factors"], "Models of the family 'factors' are made by other programs"),
-        (["--family", "item-knn", "--set", "factors=3"], "'factors'. It is a setting of als. S"),
+        (
+            ["--family", "item-knn", "--set", "factors=3"],
+            "'factors'. It is a setting of als and feature-als. S",
+        ),
         (["--family", "item-knn", "--set", "neighbors=3"], "Did you mean neighbours?"),
         (["--family", "item-knn", "--set", "neighbours=many"], "neighbours must be a whole number"),
         (

@@ -104,9 +104,9 @@ def run_and_print(
     others = [] if also is None else [also()]
     if not quiet:
         # A folder with a second model serves both.
-        models = [job.out / "model" if outcome.similar_model is None else job.out, *others]
-        what, folders = "them" if others else "it", " ".join(map(str, models))
-        say(f"To browse {what}: {_program()} serve {folders}")
+        models = job.out / "model" if outcome.similar_model is None else job.out
+        more = "".join(f" --model {one}" for one in others)
+        say(f"To browse {'them' if others else 'it'}: {_program()} serve {models}{more}")
         say(f"Done. Open {job.out / 'report.html'}")
 
 
