@@ -25,7 +25,8 @@ def test_a_model_keeps_the_features_that_options_read(likes: Path, tmp_path: Pat
     done = fine(
         "fit", likes, "--family", "item-knn", "--items", tmp_path / "items.csv",
         "--item-feature", "kind:category,price:number", "--item-features", tmp_path / "tags.csv",
-        "--users", tmp_path / "users.csv", "--user-feature", "country", "--to", tmp_path / "model",
+        "--user-table", tmp_path / "users.csv", "--user-feature", "country",
+        "--to", tmp_path / "model",
     )  # fmt: skip
     assert "item feature tag: set, 3 words" in " ".join(done.output.split())
     assert "user feature country" in done.output
@@ -43,7 +44,7 @@ def test_wrong_options_are_said_in_their_own_words(likes: Path, tmp_path: Path) 
     assert "--item-feature: 'nmber' is no kind" in refused(
         "read", likes, "--item-feature", "price:nmber"
     )
-    assert "--users and --user-feature go together" in refused(
+    assert "--user-table and --user-feature go together" in refused(
         "read", likes, "--user-feature", "country"
     )
     tags = f"{tmp_path / 'tags.csv'}:item,tag"

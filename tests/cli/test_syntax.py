@@ -37,6 +37,8 @@ ONLY_PYTHON = {
     "recall_with_cutoff": "of another library",
     "tzinfo": "of a moment in Python",
     "fraction": "of an example in Python",
+    "id_column": "of read_features: the command takes FILE:ITEM,FEATURE",
+    "feature": "likewise",
     "columns": "of pandas, for objects in Python",
     "index": "likewise",
     "union_by_name": "of DuckDB, within a command",

@@ -35,7 +35,7 @@ class _Names(click.ParamType[list[str]]):
 
 def _files(flag: str, text: str) -> Option:
     """Return an option that names files, each perhaps with its columns."""
-    columns = "FILE" if "vectors" in flag else "FILE[:ID,NAME[,VALUE]]"
+    columns = "FILE" if "vectors" in flag else "FILE[:ID,NAME[,VALUE][@USER]]"
     return given(flag, f"{text}; repeatable.", type=NamedPath(), multiple=True, metavar=columns,
                  callback=lambda _context, _option, files: list(files))  # fmt: skip
 
@@ -79,9 +79,9 @@ _READING = (
     ),
     _files("--item-features", "Table with a row for each item and feature, such as a tag"),
     _files("--item-vectors", "Vectors of items: .npz, .npy:IDS, or a table with lists"),
-    given("--users", "Table of the users, in one file or in parts.", type=NamedPath()),
-    given("--user-id", "Id column of --users [default: the name given to --user]."),
-    given("--user-feature", "Like --item-feature, of --users.", metavar="NAME:KIND,NAME"),
+    given("--user-table", "Table of the users, in one file or in parts.", type=NamedPath()),
+    given("--user-id", "Id column of --user-table [default: the name given to --user]."),
+    given("--user-feature", "Like --item-feature, of --user-table.", metavar="NAME:KIND,NAME"),
     _files("--user-features", "Like --item-features, of users"),
     _files("--user-vectors", "Like --item-vectors, of users"),
     given(

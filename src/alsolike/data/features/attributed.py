@@ -17,7 +17,7 @@ from alsolike.errors import DataError
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AttributedFeatures(Features):
     """Features with the people who gave each.
 
@@ -139,6 +139,9 @@ class AttributedFeatures(Features):
         starts = self.given.indptr
         kept = (counts[starts[1:]] > counts[starts[:-1]]) | (np.diff(starts) == 0)
         ends = np.concatenate(([0], np.cumsum(kept)))[self.matrix.indptr]
-        cells = self.matrix.data[kept], self.matrix.indices[kept]
+        values, left = self.matrix.data, counts[starts[1:]] - counts[starts[:-1]]
+        # A value that counts the people counts those who remain.
+        values = np.where(values == np.diff(starts), left, values).astype(np.float32)
+        cells = values[kept], self.matrix.indices[kept]
         indptr = ends.astype(self.matrix.indptr.dtype)
         return Features(sp.csr_array((*cells, indptr), shape=self.matrix.shape), self.blocks)

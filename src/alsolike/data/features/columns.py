@@ -1,4 +1,7 @@
-"""Holds the cells of one column of a table that tells something of items or users."""
+"""Holds the cells of one column of a table that tells something of items or users.
+
+Readers of all kinds of tables make such columns, and `encode` makes features of them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -7,9 +10,30 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from alsolike.data.vocabulary import Vocabulary
+
 ColumnKind = Literal["set", "number", "bins", "date", "text", "words", "vector"]
 
 DEFAULT_BINS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Givers:
+    """People who gave words of a set: who, of which row and which word; int64, (n,) each.
+
+    `words` are places in `Column.words`, and `by` in `people`.
+    """
+
+    people: Vocabulary
+    rows: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64]
+    by: npt.NDArray[np.int64]
+
+    def moved(self, places: npt.NDArray[np.int64]) -> "Givers":
+        """Return the same with other row numbers, as `Column.moved`."""
+        rows = places[self.rows]
+        kept = rows >= 0
+        return Givers(self.people, rows[kept], self.words[kept], self.by[kept])
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +55,13 @@ class Column:
         How much each word of a set counts, at least 0; None: 1 each.
     words : sequence of str or None
         Sorted and distinct, where `cells` are places in them.
-    separator : str
-        What stood between the words of a cell.
+    separator : str or None
+        What stood between the words of a cell, if anything; None: each was a row, or an element.
     n_bins : int
+    givers : Givers or None
+        Who gave each word, where the source names people.
+    form : str
+        How numbers or dates are written, where it was given, such as ``"comma"``.
     note : str
         How it was read, for the report, such as a guess.
     """
@@ -44,8 +72,10 @@ class Column:
     cells: Any
     weights: npt.NDArray[np.float64] | None = None
     words: Sequence[str] | None = None
-    separator: str = ""
+    separator: str | None = None
     n_bins: int = DEFAULT_BINS
+    givers: Givers | None = None
+    form: str = ""
     note: str = field(default="", compare=False)
 
     def moved(self, places: npt.NDArray[np.int64]) -> "Column":
@@ -56,4 +86,5 @@ class Column:
         weights = None if self.weights is None else self.weights[kept]
         is_array = isinstance(self.cells, np.ndarray)
         cells = self.cells[kept] if is_array else [self.cells[at] for at in kept.tolist()]
-        return replace(self, rows=rows[kept], cells=cells, weights=weights)
+        givers = None if self.givers is None else self.givers.moved(places)
+        return replace(self, rows=rows[kept], cells=cells, weights=weights, givers=givers)

@@ -16,6 +16,8 @@ from alsolike.errors import DataError
 
 # The name of the column of a block whose own name says more.
 COLUMN = "column"
+# How numbers or dates of further rows are written.
+FORM = "form"
 _GRAMS = {"parts": "grams", "shortest": words.SHORTEST, "longest": words.LONGEST}
 
 
@@ -146,7 +148,8 @@ def _learned(column: Column, n_rows: int, minimum: int, last: float | None) -> l
     if column.kind == "bins":
         edges = numbers.edges_of(column.cells, column.n_bins)
         names = numbers.names_of_bins(edges) if edges else []
-        return [_Learned(Block(column.name, "set", StringArray.pack(names), {"edges": edges}))]
+        ranges = {"edges": edges} | _written(column)
+        return [_Learned(Block(column.name, "set", StringArray.pack(names), ranges))]
     if column.kind == "vector":
         encoding = numbers.centre(column.cells)
         places = [str(1 + place) for place in range(column.cells.shape[1] if encoding else 0)]
@@ -165,16 +168,22 @@ def _learned(column: Column, n_rows: int, minimum: int, last: float | None) -> l
         column.name,
         "date" if column.kind == "date" else "number",
         StringArray.pack([column.name] if learned else []),
-        learned | moment,
+        learned | moment | _written(column),
     )
     return [_Learned(block, note="; ".join(notes))]
+
+
+def _written(column: Column) -> dict[str, str]:
+    """Return how the cells of a column are written, as an encoding, for further rows."""
+    return {FORM: column.form} if column.form else {}
 
 
 def _of_words(column: Column, n_rows: int, minimum: int) -> list[_Learned]:
     """Return the block of a set, or those of the words of a text and of their parts."""
     wanted: list[tuple[str, dict[str, Any]]]
     if column.kind == "set":
-        wanted = [(column.name, {"separator": column.separator})]
+        of_cells = {} if column.separator is None else {"separator": column.separator}
+        wanted = [(column.name, of_cells)]
     else:
         wanted = [(column.name, {"parts": "words"})]
         if column.kind == "text":

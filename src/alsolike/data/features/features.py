@@ -51,6 +51,11 @@ class Block:
         """Whether a row has or has not each of its columns, as it has tags."""
         return self.kind in ("set", "text")
 
+    @property
+    def is_of_parts(self) -> bool:
+        """Whether its columns are parts of words, which models use and people need not see."""
+        return self.encoding.get("parts") == "grams"
+
     def to_plain(self) -> dict[str, Any]:
         """Return all but the names, as plain values."""
         return {"name": self.name, "kind": self.kind, "encoding": dict(self.encoding)}

@@ -7,8 +7,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from alsolike.data.features.features import Block
+from alsolike.text import counted
 
 _SHOWN = 5  # most frequent features
+_LONG = 40  # characters of a feature that are shown
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONG else f"{name[: _LONG - 3]}..."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +56,12 @@ class BlockReport:
         """Count the cells of a block, (n_rows, n_features)."""
         occurrences: tuple[int, ...] = ()
         frequent: tuple[tuple[str, int], ...] = ()
-        unit = "parts of words" if block.encoding.get("parts") == "grams" else "words"
+        unit = "parts of words" if block.is_of_parts else "words"
         rows_of = np.bincount(matrix.indices, minlength=matrix.shape[1])
         if block.is_of_words and len(rows_of):
             ranks = np.quantile(rows_of, (0, 0.5, 0.9, 1), method="lower")
             occurrences = tuple(map(int, ranks))
-            shown = _SHOWN if unit == "words" else 0
+            shown = 0 if block.is_of_parts else _SHOWN
             often = np.argsort(-rows_of, kind="stable")[:shown].tolist()
             frequent = tuple((block.names[at], int(rows_of[at])) for at in often if rows_of[at])
         return cls(
@@ -76,19 +82,19 @@ class BlockReport:
             least, median, high, most = self.occurrences
             parts.append(f"{self.kind}, {self.features:,} {self.unit}")
             parts.append(
-                f"each of {least:,} to {most:,} {side}s (half of them of at most {median:,}, nine "
-                f"in ten of at most {high:,})"
+                f"each of {least:,} to {most:,} {side}s (median {median:,}, 90 % at most {high:,})"
             )
         else:
             parts.append(self.kind + (f" of {self.features:,}" if self.kind == "vector" else ""))
         if self.frequent:
-            parts.append("most: " + ", ".join(f"{name} {rows:,}" for name, rows in self.frequent))
+            often = (f"{_short(name)} ({rows:,})" for name, rows in self.frequent)
+            parts.append(f"most: {', '.join(often)}")
         if self.dropped:
             parts.append(f"{self.dropped:,} rare ones left out")
         if self.unknown:
             parts.append(f"{self.unknown:,} cells with unknown words left out")
         without = n_rows - self.rows
-        parts.append(f"{without:,} {side}s without" if without else f"all {side}s have it")
+        parts.append(f"{counted(without, side)} without" if without else f"all {side}s have it")
         return "; ".join([*parts, *filter(None, [self.note])])
 
 

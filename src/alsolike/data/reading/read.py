@@ -57,7 +57,7 @@ def read(
     item_feature: Any = None,
     item_features: Any = None,
     item_vectors: Any = None,
-    users: Any = None,
+    user_table: Any = None,
     user_id: Ref | None = None,
     user_feature: Any = None,
     user_features: Any = None,
@@ -146,7 +146,7 @@ def read(
         Further sources of features, each a block: tables with a row for each item and feature, as
         ``"tags.csv"`` or ``"tags.csv:item,tag,weight"``; vectors, as ``"vectors.npz"``. See
         `source` and `vectors` of `alsolike.read_features`.
-    users, user_id, user_feature, user_features, user_vectors : optional
+    user_table, user_id, user_feature, user_features, user_vectors : optional
         The same of users: a table of users, its id column (default: the one named like `user`),
         its columns to learn from, and further sources.
     feature_min : int
@@ -271,7 +271,7 @@ def read(
     )
     features = FeatureOptions.of(
         (item_features, item_feature, item_vectors), (user_features, user_feature, user_vectors),
-        users, user_id, feature_min, has_items=items is not None,
+        user_table, user_id, feature_min, has_items=items is not None,
     )  # fmt: skip
     encodings = checked_encoding(encoding), checked_encoding(items_encoding, "items_")
     _refuse_without_items(items, items_fixed, items_encoding)

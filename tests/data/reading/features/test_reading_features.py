@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 import alsolike as al
+from alsolike.data.features.attributed import AttributedFeatures
 from alsolike.errors import DataError, SettingError
 
 LIKES = "user,item\nann,1\nann,2\nbob,2\nbob,3\ncat,3\n"
@@ -54,7 +55,7 @@ def test_columns_of_the_item_table_by_their_kinds(folder: Path) -> None:
                                               "two"]  # fmt: skip
     [found] = report.features
     assert found.unknown_ids == 1
-    assert "1 items without" in str(report)
+    assert "1 item without" in str(report)
     # The first date is the last moment: no likes have times.
     assert features.blocks[4].encoding["last"] == pytest.approx(1769817600)
 
@@ -94,13 +95,15 @@ def test_several_tables_are_blocks_and_plain_names_take_the_name_of_the_file(fol
 
 
 def test_users_have_a_table_of_their_own(folder: Path) -> None:
-    likes, report = read(folder, users=folder / "users.csv", user_feature="country:set,age:number",
-                         user_features={"ann": ["chess"]})  # fmt: skip
+    likes, report = read(
+        folder, user_table=folder / "users.csv", user_feature="country:set,age:number",
+        user_features={"ann": ["chess"]},
+    )  # fmt: skip
     assert [block.name for block in likes.user_features.blocks] == ["country", "age", "feature"]
     assert report.features[0].side == "user"
     assert likes.item_features is None
-    with pytest.raises(SettingError, match="users= and user_feature= go together"):
-        read(folder, users=folder / "users.csv")
+    with pytest.raises(SettingError, match="user_table= and user_feature= go together"):
+        read(folder, user_table=folder / "users.csv")
 
 
 def test_columns_of_the_likes_are_texts_of_their_items(tmp_path: Path) -> None:
@@ -194,6 +197,12 @@ def test_further_rows_are_read_as_those_before(folder: Path) -> None:
     assert list(new.ids) == ["77"]
     assert dense(new.features, 1) == [[0, 1, 1]]
     assert [block.unknown for block in report.blocks] == [0, 1, 0, 0, 0, 0]
+    assert "item ids in the first" not in str(report)
+    # Ids that occur again do not make a table of categories one of tags.
+    (folder / "twice.csv").write_text("item,kind\n1,a\n2,b\n1,b\n")
+    kinds, _ = al.read_features(folder / "twice.csv", columns="kind:set", feature_min=1)
+    again, _ = al.encode_more(kinds.features, folder / "twice.csv")
+    assert again.features.fingerprint == kinds.features.fingerprint
     tags, _ = al.read_features(folder / "tags.csv", feature_min=1)
     (folder / "more.csv").write_text("item,label\n77,rock\n77,new\n78,folk\n")
     long, report = al.encode_more(tags.features, folder / "more.csv")
@@ -201,6 +210,25 @@ def test_further_rows_are_read_as_those_before(folder: Path) -> None:
     assert report.blocks[0].unknown == 1
     with pytest.raises(DataError, match="none of its columns is one of those that the features"):
         al.encode_more(table.features, folder / "more.csv")
+
+
+def test_numbers_and_dates_are_written_as_columns_say(folder: Path) -> None:
+    text = "item;preis;am\n1;3,99;31.01.2026\n2;1.234,50;01.02.2025\n3;n/a;\n"
+    (folder / "de.csv").write_text(text)
+    table, _ = al.read_features(folder / "de.csv", columns="preis:number:comma,am:date:%d.%m.%Y")
+    assert table.features.blocks[0].encoding["mean"] == pytest.approx((3.99 + 1234.5) / 2)
+    assert table.features.blocks[1].encoding["last"] == pytest.approx(1769817600)
+    again, _ = al.encode_more(table.features, folder / "de.csv")
+    assert again.features.fingerprint == table.features.fingerprint
+    for columns, message in (
+        ("preis", r"found '3,99'\. Fix it, or give preis:number:comma for 1\.234,5"),
+        ("am:date", r"or give the form of dates, such as am:date:%d\.%m\.%Y"),
+        ("preis:bins:point", r"a number with '\.' before decimals"),
+    ):
+        with pytest.raises(DataError, match=message):
+            al.read_features(folder / "de.csv", columns=columns)
+    with pytest.raises(SettingError, match="a date with a year expected"):
+        al.read_features(folder / "de.csv", columns="am:date:%d.%m")
 
 
 @pytest.mark.parametrize(
@@ -263,3 +291,24 @@ def test_names_are_any_text_and_ids_of_both_types_meet(folder: Path) -> None:
 def test_wrong_kinds_are_refused_before_anything_is_read(given, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         al.read("no.csv", user="user", item="item", items="no.csv", item_feature=given)
+
+
+def test_people_who_gave_features_can_be_left_out(folder: Path) -> None:
+    (folder / "given.csv").write_text(
+        "user,item,tag\nann,1,rock\nann,1,rock\nbob,1,rock\ncat,2,folk\n,3,folk\nzoe,9,rock\n"
+    )
+    likes, report = read(folder, item_features=folder / "given.csv")
+    features = likes.item_features
+    assert isinstance(features, AttributedFeatures)
+    assert dense(features) == [[0, 2], [1, 0], [1, 0]]  # by people, not by rows
+    assert dense(features.without(["ann", "cat"])) == [[0, 1], [0, 0], [1, 0]]
+    assert "given by the people in 'user'" in str(report)
+    both, _ = read(folder, items=folder / "items.csv", item_feature="price",
+                   item_features=f"{folder / 'given.csv'}:item,tag@user")  # fmt: skip
+    assert dense(both.item_features.without(["ann", "bob"]), 1) == [[0, 0], [1, 0], [1, 0]]
+    assert dense(both.item_features.without(["ann", "bob"])) == dense(both.item_features)
+    plain, report = read(folder, item_features=f"{folder / 'given.csv'}:item,tag")
+    assert not isinstance(plain.item_features, AttributedFeatures)
+    assert "@user after the columns" in str(report)
+    with pytest.raises(DataError, match=r"no user column 'usr'.*Did you mean 'user'"):
+        read(folder, item_features=f"{folder / 'given.csv'}:item,tag@usr")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from alsolike.data.features.columns import DEFAULT_BINS, ColumnKind
+from alsolike.data.reading.cleaning.number_form import NumberForm
+from alsolike.data.reading.cleaning.time_form import TimeForm
 from alsolike.data.validation import said
 from alsolike.errors import SettingError
 from alsolike.usage_hints import did_you_mean
@@ -15,6 +17,7 @@ EVERY = "*"
 _SEPARATORS = {
     "comma": ",", "semicolon": ";", "pipe": "|", "space": " ", "tab": "\t", "none": "",
 }  # fmt: skip
+_FORMS = ("comma", "point")
 _MOST_BINS = 1_000
 _EXAMPLE = "category,tags:set,price:number,description:text,released:date"
 
@@ -31,12 +34,27 @@ class AskedColumn:
     separator : str or None
         Between the words of a cell of a set; None: found, or none.
     n_bins : int
+    form : str
+        How numbers are written, ``"comma"`` or ``"point"`` before decimals and the other between
+        thousands, or dates, such as ``"%d.%m.%Y"``; empty: plainly.
     """
 
     ref: str | int
     kind: ColumnKind | None = None
     separator: str | None = None
     n_bins: int = DEFAULT_BINS
+    form: str = ""
+
+    @property
+    def numbers(self) -> NumberForm | None:
+        """How numbers are written, where that is given."""
+        marks = {"comma": (",", "."), "point": (".", ",")}
+        return NumberForm(*marks[self.form]) if self.form in marks else None
+
+    @property
+    def times(self) -> TimeForm | None:
+        """How dates are written, where that is given."""
+        return TimeForm.of(None, self.form) if self.kind == "date" and self.form else None
 
 
 def asked_columns(option: str, given: Any) -> tuple[AskedColumn, ...]:
@@ -105,18 +123,25 @@ def _asked(option: str, name: Any, parts: Sequence[str]) -> AskedColumn:
         return AskedColumn(name, "set", _one(option, name, more, none=True))
     if kind == "set":
         return AskedColumn(name, "set", _one(option, name, more))
-    if kind == "bins" and more:
-        number = more[0].strip()
+    if kind == "date" and more:
+        asked = AskedColumn(name, "date", form=":".join(more))
+        _ = asked.times  # raises for a format that is none
+        return asked
+    form = ""
+    if kind in ("number", "bins") and more and more[-1].strip() in _FORMS:
+        form = more.pop().strip()
+    if kind == "bins":
+        number = more[0].strip() if more else str(DEFAULT_BINS)
         if len(more) > 1 or not number.isdecimal() or not 2 <= int(number) <= _MOST_BINS:
             raise SettingError(
                 f"{option}: a number of bins from 2 to {_MOST_BINS:,} expected, such as "
                 f"{name}:bins:10, not {':'.join(more)!r}."
             )
-        return AskedColumn(name, "bins", n_bins=int(number))
+        return AskedColumn(name, "bins", n_bins=int(number), form=form)
     if more:
         raise SettingError(f"{option}: nothing is expected after {name}:{kind}, found "
                            f"{':'.join(more)!r}.")  # fmt: skip
-    return AskedColumn(name, cast("ColumnKind", kind))
+    return AskedColumn(name, cast("ColumnKind", kind), form=form)
 
 
 def _one(option: str, name: Any, more: Sequence[str], *, none: bool = False) -> str | None:
@@ -135,18 +160,23 @@ def _one(option: str, name: Any, more: Sequence[str], *, none: bool = False) -> 
 
 @dataclass(frozen=True)
 class AskedTable:
-    """A table of its own with features, or with vectors: its columns by name or number, or None.
+    """A table of its own with features, or with vectors: its columns by name or number, or none.
+
+    `user` is the column of the people who gave each feature, such as a tag.
 
     Examples
     --------
     >>> AskedTable.of("item_features", "tags.csv:artist,tag", 3)
-    AskedTable(source='tags.csv', columns=('artist', 'tag'))
+    AskedTable(source='tags.csv', columns=('artist', 'tag'), user=None)
+    >>> AskedTable.of("item_features", "tags.csv:artist,tag@who", 3).user
+    'who'
     >>> AskedTable.of("item_features", "tags.csv", 3)
-    AskedTable(source='tags.csv', columns=())
+    AskedTable(source='tags.csv', columns=(), user=None)
     """
 
     source: Any
     columns: tuple[str | int, ...] = ()
+    user: str | int | None = None
 
     @classmethod
     def of(cls, option: str, given: Any, most: int) -> "AskedTable":
@@ -156,13 +186,14 @@ class AskedTable:
         path, colon, names = os.fspath(given).rpartition(":")
         if not colon or "," not in names or os.path.exists(given):  # noqa: PTH110 - a text
             return cls(given)
+        names, at, user = names.partition("@") if most > 2 else (names, "", "")
         columns = tuple(name.strip() for name in names.split(","))
-        if not path or not all(columns) or len(columns) > most:
+        if not path or not all(columns) or len(columns) > most or (at and not user.strip()):
             raise SettingError(
                 f"{option}: a file, or a file and its columns, expected, such as "
                 f"tags.csv:item,tag{',weight' if most > 2 else ''}, not {os.fspath(given)!r}."
             )
-        return cls(path, columns)
+        return cls(path, columns, user.strip() or None)
 
 
 def several(given: Any) -> list[Any]:

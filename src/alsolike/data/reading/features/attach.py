@@ -33,7 +33,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import SettingError
 
 # Options of `read` that name files, by which outputs are kept from overwriting these.
-_FILES = ("item_features", "item_vectors", "users", "user_features", "user_vectors")
+_FILES = ("item_features", "item_vectors", "user_table", "user_features", "user_vectors")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class FeatureOptions:
 
     items: _Side
     people: _Side
-    users: Any
+    user_table: Any
     user_id: Ref | None
     feature_min: int
 
@@ -77,7 +77,7 @@ class FeatureOptions:
         cls,
         item: tuple[Any, Any, Any],
         user: tuple[Any, Any, Any],
-        users: Any,
+        user_table: Any,
         user_id: Any,
         feature_min: int,
         *,
@@ -91,15 +91,15 @@ class FeatureOptions:
             They contradict each other.
         """
         check_arguments("item", feature_min, None)
-        made = cls(_Side.of("item", *item), _Side.of("user", *user), users,
+        made = cls(_Side.of("item", *item), _Side.of("user", *user), user_table,
                    column_of("user_id", user_id), feature_min)  # fmt: skip
-        if (users is None) is bool(made.people.columns):
+        if (user_table is None) is bool(made.people.columns):
             raise SettingError(
-                "users= and user_feature= go together: a table of users, and those of its columns "
-                "that are features, such as user_feature='country,age:number', or '*'."
+                "user_table= and user_feature= go together: a table of users, and those of its "
+                "columns that are features, such as user_feature='country,age:number', or '*'."
             )
-        if user_id is not None and users is None:
-            raise SettingError("user_id= is a column of users=. Give that table, too.")
+        if user_id is not None and user_table is None:
+            raise SettingError("user_id= is a column of user_table=. Give that table, too.")
         if not has_items and any(one.ref == EVERY for one in made.items.columns):
             raise SettingError("item_feature='*' is all columns of an item table: pass items=.")
         return made
@@ -140,13 +140,13 @@ class FeatureOptions:
             elif self.items.columns:
                 texts, asked = _of_catalogue(connection, likes, report.source, self.items.columns)
                 found.append(of_loaded(connection, texts, 1, asked, "item"))
-            found += _own_sources(connection, scratch, self.items, likely)
+            found += _own_sources(connection, scratch, self.items, likely, user)
             of_items = self._read(found, likes.items, last)
         if self.people.is_asked:
             found = []
-            if self.users is not None:
+            if self.user_table is not None:
                 key = self.user_id if self.user_id is not None else user
-                loaded = load_table(connection, scratch, "people", self.users, [key or "user"])
+                loaded = load_table(connection, scratch, "people", self.user_table, [key or "user"])
                 found.append(
                     of_loaded(connection, loaded, key or "user", self.people.columns, "user")
                 )
@@ -188,14 +188,18 @@ def feature_files(reading: Mapping[str, Any]) -> list[Path]:
 
 
 def _own_sources(
-    connection: duckdb.DuckDBPyConnection, scratch: Path, asked: _Side, likely: list[str]
+    connection: duckdb.DuckDBPyConnection,
+    scratch: Path,
+    asked: _Side,
+    likely: list[str],
+    people: Ref | None = None,
 ) -> list[Found]:
     """Read the sources that are features alone."""
     keys = [*likely, asked.side]
     found = [
         one
         for table in asked.tables
-        for one in read_table(connection, scratch, table, keys, asked.side)
+        for one in read_table(connection, scratch, table, keys, asked.side, people=people)
     ]
     return found + [
         read_vectors(connection, scratch, one, keys, asked.side) for one in asked.vectors

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
@@ -14,7 +14,7 @@ from alsolike.data.reading.cleaning.numbers import misfit
 from alsolike.data.reading.cleaning.timestamps import refuse_odd_times, seconds_of
 from alsolike.data.reading.delimited.header import is_no_value
 from alsolike.data.reading.features.asked import AskedColumn
-from alsolike.data.reading.features.guess import guessed, list_of, separator_of
+from alsolike.data.reading.features.guess import guessed, list_of, separator_of, written_with_comma
 from alsolike.data.reading.source_table import SourceTable, label_of, where
 from alsolike.data.reading.sources import Ref, id_text, number_of, place_of
 from alsolike.data.string_array import StringArray
@@ -95,12 +95,14 @@ class IdRows:
             separator = separator_of(cells.told)
             if separator:
                 note = f"{separator!r} between words (a guess)"
-        return cells.column(name, kind, separator or "", asked.n_bins, note)
+        whole = replace(asked, kind=kind, separator=separator or "")
+        return replace(cells.column(name, kind, whole), note=note)
 
 
 def name_of(loaded: SourceTable, place: int) -> str:
-    """Return the name of a column; of one without, such as "column 3"."""
-    return loaded.names[place] or f"column {place + 1}"
+    """Return the name of a column; with its number if it has none or is one of several."""
+    name = loaded.names[place]
+    return name if name and loaded.names.count(name) == 1 else f"{name or 'column'} {place + 1}"
 
 
 @dataclass
@@ -143,17 +145,17 @@ class _Cells:
             return "number", "", f"of type {self.kind}"
         return guessed(self.told)
 
-    def column(self, name: str, kind: ColumnKind, separator: str, n_bins: int, note: str) -> Column:
-        """Return the cells as a column of this kind."""
+    def column(self, name: str, kind: ColumnKind, asked: AskedColumn) -> Column:
+        """Return the cells as a column of this kind, which `asked` has too."""
         make: dict[str, Callable[[], tuple[Any, Any]]] = {
-            "set": lambda: self._words(separator),
+            "set": lambda: self._words(asked.separator or ""),
             "text": self._texts,
             "words": self._texts,
             "vector": self._vectors,
         }
-        rows, cells = make.get(kind, lambda: self._numbers(name, kind))()
+        rows, cells = make.get(kind, lambda: self._numbers(kind, asked))()
         return Column(name, kind, np.array(rows, dtype=np.int64), cells,
-                      separator=separator, n_bins=n_bins, note=note)  # fmt: skip
+                      separator=asked.separator, n_bins=asked.n_bins, form=asked.form)  # fmt: skip
 
     def _texts(self) -> tuple[list[int], list[str]]:
         rows = [row for row, text in enumerate(self.texts) if not is_blank(text)]
@@ -180,14 +182,16 @@ class _Cells:
             raise self._odd(row, "a list of texts")
         return str(one).lower() if isinstance(one, bool) else str(one)
 
-    def _numbers(self, name: str, kind: str) -> tuple[Any, Any]:
-        loaded, of = self.of.loaded, self.of
+    def _numbers(self, kind: str, asked: AskedColumn) -> tuple[Any, Any]:
+        of = self.of
+        loaded = replace(of.loaded, numbers=asked.numbers, times=asked.times)
         sql = (seconds_of if kind == "date" else number_of)(loaded, self.place)
         found: Any = np.ma.asarray(self.fetch(f"CAST({sql} AS DOUBLE)"))
         values = found.astype(np.float64).filled(np.nan)
         missing = np.array([is_no_value(text.strip()) for text in self.texts])
         if len(odd := np.flatnonzero(~np.isfinite(values) & ~missing)):
-            raise self._odd(int(odd[0]), _WANTED[kind])
+            form = asked.times or asked.numbers
+            raise self._odd(int(odd[0]), _WANTED[kind] if form is None else form.expected)
         if kind == "date" and not missing.all():
             of.connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE dropped AS SELECT rowid AS row FROM {loaded.table} "  # noqa: S608 - own names
@@ -214,11 +218,15 @@ class _Cells:
 
     def _odd(self, row: int, wanted: str) -> DataError:
         loaded = self.of.loaded
-        name = label_of(loaded, self.place).strip("'")
+        name, way = label_of(loaded, self.place).strip("'"), ""
+        if wanted == _WANTED["number"] and written_with_comma([self.texts[row]]):
+            way = f", or give {name}:number:comma for 1.234,5 or {name}:number:point for 1,234.5"
+        elif wanted == _WANTED["date"]:
+            way = f", or give the form of dates, such as {name}:date:%d.%m.%Y"
         return DataError(
             f"{where(loaded, self.of.rows[row])}, column {label_of(loaded, self.place)}: "
-            f"{misfit(self.texts[row], wanted)}. Fix it, or take the column as another kind, such "
-            f"as {name}:set."
+            f"{misfit(self.texts[row], wanted)}. Fix it{way}, or take the column as words: "
+            f"{name}:set."
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from alsolike.data.features.columns import Column
 from alsolike.data.features.encode import Encoded, encode
 from alsolike.data.features.features import FeatureTable
+from alsolike.data.features.givers import with_givers
 from alsolike.data.features.report import FeatureReport
 from alsolike.data.reading.features.tables import Found
 from alsolike.data.validation import check_whole, expect_seconds
@@ -33,7 +34,8 @@ def combined(
     columns, unknown = over(found, known, side)
     made = encode(columns, len(known), minimum=feature_min, last=last)
     report = reported(found, made, known, side, unknown)
-    return FeatureTable(known, made.features), replace(report, minimum=feature_min)
+    features = with_givers(made.features, columns)
+    return FeatureTable(known, features), replace(report, minimum=feature_min)
 
 
 def every_id(found: Sequence[Found], side: str) -> Vocabulary:
@@ -98,6 +100,6 @@ def reported(
 def check_arguments(side: str, feature_min: int, last: float | None) -> None:
     """Raise SettingError for arguments that are no sides, counts or moments."""
     if side not in _SIDES:
-        raise SettingError(f"side={side!r}: 'item' or 'user' expected.")
+        raise SettingError(f"The side must be 'item' or 'user', not {side!r}.")
     check_whole("feature_min", feature_min, least=1)
     expect_seconds("last", last)

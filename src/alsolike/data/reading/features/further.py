@@ -1,6 +1,6 @@
 """Encodes the rows of a table exactly as features known before: the entry `encode_more`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from alsolike.data.features.columns import Column
-from alsolike.data.features.encode import column_kind, column_name, encode_known
+from alsolike.data.features.encode import FORM, column_kind, column_name, encode_known
 from alsolike.data.features.features import Block, Features, FeatureTable
 from alsolike.data.features.further import encode_rows
 from alsolike.data.features.report import FeatureReport
@@ -25,9 +25,12 @@ from alsolike.data.reading.features.objects import is_object
 from alsolike.data.reading.features.read_features import read_table
 from alsolike.data.reading.features.tables import Form, Found, load_table, long, of_loaded
 from alsolike.data.reading.features.vectors import AskedVectors, read_vectors
-from alsolike.data.reading.sources import Ref, workspace
+from alsolike.data.reading.source_table import SourceTable
+from alsolike.data.reading.sources import Ref, place_of, workspace
 from alsolike.errors import DataError, SettingError
 from alsolike.usage_hints import with_example
+
+_WIDEST = 3  # columns of a table with a row for each id and feature
 
 
 @with_example('table, report = al.encode_more(model.item_features, "new.csv")')
@@ -126,18 +129,22 @@ def _further(
             one.columns = [_named(known, one.columns[0], ("set", "vector"), one.source)]
         return found
     fixed = [] if id_column is None else [id_column]
-    loaded = load_table(connection, scratch, "further_rows", source, fixed, form=form)
     blocks = {column_name(block): block for block in known.blocks}
+    loaded = load_table(connection, scratch, "further_rows", source, fixed, form=form)
+    if _begins_with_names(connection, loaded, blocks):
+        connection.execute(f"DROP TABLE {loaded.table}")
+        form = Form(replace(form.fixed, header=True), form.encoding)
+        loaded = load_table(connection, scratch, "further_rows", source, fixed, form=form)
     names = [name_of(loaded, place) for place in range(len(loaded.types))]
-    wanted = [_asked(block, names) for name, block in blocks.items() if name in names]
+    here = [block for name, block in blocks.items() if name in names]
+    wanted = [_asked(block, names) for block in here]
     likely = [name for name in (side, f"{side}_id", "id") if name in loaded.names]
-    key = id_column or (likely[0] if likely else 1)
-    rows, distinct = connection.execute(
-        f"SELECT count(*), count(DISTINCT c0) FROM {loaded.table}"  # noqa: S608 - own name
-    ).fetchall()[0]
-    is_long = len(wanted) == 1 and len(loaded.types) <= 3 and distinct < rows
-    if wanted and not (is_long and wanted[0].kind == "set"):
-        return [of_loaded(connection, loaded, key, wanted, side)]
+    key: Ref = id_column or (likely[0] if likely else 1)
+    if wanted and not _is_long(connection, loaded, key, here):
+        rows = of_loaded(connection, loaded, key, wanted, side)
+        if id_column is None and not likely:
+            rows.notes.append(f"{loaded.name}: {side} ids in the first column (a guess)")
+        return [rows]
     connection.execute(f"DROP TABLE {loaded.table}")
     likely_keys: list[Ref] = [side] if id_column is None else [id_column, side]
     further = long(connection, scratch, table, likely_keys, side, form)
@@ -145,10 +152,44 @@ def _further(
     return [further]
 
 
+def _begins_with_names(
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, names: Collection[str]
+) -> bool:
+    """Tell whether the first row of a text, taken as a row, has a known name of a column."""
+    if loaded.dialect is None or loaded.dialect.header:
+        return False
+    rows = connection.execute(f"SELECT * FROM {loaded.table} WHERE rowid = 0").fetchall()  # noqa: S608 - own name
+    return any(cell in names for row in rows for cell in row)
+
+
+def _is_long(
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, key: Ref, blocks: Sequence[Block]
+) -> bool:
+    """Tell whether a table has a row for each id and feature, and not one for each id.
+
+    It has if its only known column is one of words that were not the words of a cell, and ids
+    occur again.
+    """
+    [first, *others] = blocks
+    if others or column_kind(first) != "set" or "separator" in first.encoding:
+        return False
+    if len(loaded.types) > _WIDEST:
+        return False
+    place = place_of(loaded, key, "id")
+    [(rows, distinct)] = connection.execute(
+        f"SELECT count(*), count(DISTINCT c{place}) FROM {loaded.table} "  # noqa: S608 - own names
+        f"WHERE rowid >= {loaded.skip}"
+    ).fetchall()
+    return bool(distinct < rows)
+
+
 def _asked(block: Block, names: Sequence[str]) -> AskedColumn:
     """Return the column of a block, by its number."""
-    separator = block.encoding.get("separator", "")
-    return AskedColumn(1 + names.index(column_name(block)), column_kind(block), separator)
+    encoding = block.encoding
+    separator, form = encoding.get("separator", ""), encoding.get(FORM, "")
+    return AskedColumn(
+        1 + names.index(column_name(block)), column_kind(block), separator, form=form
+    )
 
 
 def _named(known: Features, column: Column, kinds: Sequence[str], source: str) -> Column:

@@ -10,6 +10,7 @@ from alsolike.data.reading.delimited.header import is_no_value
 
 MARKS = ("|", ";", ",")
 _NUMBER = re.compile(r"[ \t]*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?[ \t]*")
+_WITH_COMMA = re.compile(r"[ \t]*[-+]?(?:\d{1,3}(?:\.\d{3})*|\d+)(?:,\d+)?[ \t]*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d.*)?")
 # A category occurs so often on average, and a word of a set.
 _OFTEN = 3
@@ -56,9 +57,22 @@ def _certain(cells: Sequence[str]) -> Guess | None:
         return Guess("set", "", "no cells")
     if all(map(_NUMBER.fullmatch, cells)):
         return Guess("number", "", "all are numbers")
+    if written_with_comma(cells):
+        return Guess("number", "", "all are numbers, some with a comma")
     if all(map(_DATE.fullmatch, cells)):
         return Guess("date", "", "all are dates")
     return _kind_of_lists(cells)
+
+
+def written_with_comma(cells: Sequence[str]) -> bool:
+    """Tell whether all cells are numbers, of which some have a comma: one in each at most.
+
+    Examples
+    --------
+    >>> written_with_comma(["3,99", "12", "1.234,5"]), written_with_comma(["3,99,7", "3,9"])
+    (True, False)
+    """
+    return any("," in cell for cell in cells) and all(map(_WITH_COMMA.fullmatch, cells))
 
 
 def separator_of(cells: Sequence[str]) -> str:

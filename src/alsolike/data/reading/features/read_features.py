@@ -34,6 +34,7 @@ def read_features(
     id_column: Ref | None = None,
     feature: Ref | None = None,
     value: Ref | None = None,
+    user: Ref | None = None,
     columns: Any = None,
     vectors: Any = None,
     side: str = "item",
@@ -57,11 +58,16 @@ def read_features(
     id_column, feature, value : str or int, optional
         Columns by name, or by number from 1. Without them, they are guessed by their names, and
         the report says so.
+    user : str or int, optional
+        Column of the people who gave each feature, such as a tag: splits then leave out of training
+        what those gave on whom a model is tested.
     columns : str, sequence or mapping, optional
         Columns with kinds: ``"category,tags:set,price:number,description:text,released:date"``.
         The kinds are ``set``, ``category`` (a set of one), ``number``, ``bins`` (numbers cut at
         quantiles), ``date``, ``text``, ``words`` (a text without parts of words) and ``vector``;
-        without one it is guessed, and the report says so. ``"*"`` is all columns.
+        without one it is guessed, and the report says so. ``"*"`` is all columns. After some
+        kinds, a form may follow: ``tags:set:pipe``, ``price:number:comma`` (``1.234,5``),
+        ``price:bins:5``, ``released:date:%d.%m.%Y``.
     vectors : path or pair, optional
         ``"vectors.npz"`` with the arrays ``ids`` and ``vectors``, ``"vectors.npy:ids.txt"``, a
         table with a column of lists; or ``(ids, array)``.
@@ -96,8 +102,8 @@ def read_features(
     Features(3 rows, 2 features: feature)
     >>> print(report)
     features of items     2, of 2 items (1 without); from a dict of 3 items
-    item feature feature  set, 2 words; each of 1 to 2 items (half of them of at most 1, nine in ten
-    of at most 1); most: rock 2, folk 1; 1 items without
+    item feature feature  set, 2 words; each of 1 to 2 items (median 1, 90 % at most 1); most: rock
+    (2), folk (1); 1 item without
     """
     check_arguments(side, feature_min, last)
     vector_files = [AskedVectors.of("vectors", one) for one in several(vectors)]
@@ -105,7 +111,7 @@ def read_features(
         raise SettingError("A source of features expected: a file, a frame, a dict or a matrix.")
     named = tuple(one for one in (id_column, feature, value) if one is not None)
     if columns is None and named and (id_column is None or feature is None):
-        raise SettingError("id_column= and feature= go together, or columns= with kinds.")
+        raise SettingError("Name the columns of ids and of features, or columns with kinds.")
     form = Form.of(delimiter, header, encoding)
     if columns is None and not vector_files and all(map(is_object, several(source))):
         objects = [one for table in several(source) for one in of_object(table, side)]
@@ -115,8 +121,8 @@ def read_features(
         if columns is not None:
             if feature is not None or value is not None or source is None:
                 raise SettingError(
-                    "columns= are those of a table with a row for each id, feature= and value= of "
-                    "one with a row for each feature. Give one of them, with its source."
+                    "Columns with kinds are those of a table with a row for each id, a feature and "
+                    "a value those of one with a row for each feature. Give one of them."
                 )
             asked = asked_columns("columns", columns)
             found.append(wide(connection, scratch, source, id_column or side, asked, side, form))
@@ -125,7 +131,9 @@ def read_features(
             likely = [side]
             for one in tables:
                 table = AskedTable.of("source", one, 3)
-                table = replace(table, columns=named or table.columns)
+                table = replace(
+                    table, columns=named or table.columns, user=table.user if user is None else user
+                )
                 found += read_table(connection, scratch, table, likely, side, form)
         keys = [side] if id_column is None else [id_column, side]
         found += [read_vectors(connection, scratch, one, keys, side) for one in vector_files]
@@ -139,11 +147,13 @@ def read_table(
     likely: Sequence[Ref],
     side: str,
     form: Form | None = None,
+    *,
+    people: Ref | None = None,
 ) -> list[Found]:
     """Read a long table, or take a Python object."""
     if is_object(asked.source):
         return of_object(asked.source, side)
-    return [long(connection, scratch, asked, likely, side, form)]
+    return [long(connection, scratch, asked, likely, side, form, people=people)]
 
 
 @with_example("likes = al.with_features(likes, items={'m1': ['rock'], 'm2': ['folk']})")

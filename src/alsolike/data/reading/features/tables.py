@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from alsolike.data.features.columns import Column
+from alsolike.data.features.columns import Column, Givers
 from alsolike.data.interactions import Interactions
 from alsolike.data.reading.assemble import of_rows
 from alsolike.data.reading.cleaning.rows import Roles, Rules, refuse_no_rows
@@ -20,7 +20,7 @@ from alsolike.data.reading.files.encodings import checked_encoding
 from alsolike.data.reading.item_table import ItemTexts
 from alsolike.data.reading.layouts.arrange import arrange
 from alsolike.data.reading.source_table import SourceTable, label_of
-from alsolike.data.reading.sources import Ref, load, place_of
+from alsolike.data.reading.sources import Ref, id_text, load, place_of
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError
 
@@ -151,10 +151,13 @@ def long(
     likely: Sequence[Ref],
     side: str,
     form: Form | None = None,
+    *,
+    people: Ref | None = None,
 ) -> Found:
     """Read a table with a row for each id and feature, such as a tag, perhaps with a value.
 
-    `likely` are names that the column of ids may have, the first ones first.
+    `likely` are names that the column of ids may have, the first ones first; `people` is the one of
+    users in the likes: if this table has it too, it names who gave each feature.
     """
     refs: tuple[Ref, ...] = asked.columns
     loaded = load_table(
@@ -163,16 +166,24 @@ def long(
     refuse_no_rows(loaded)
     notes: list[str] = []
     if not refs:
-        refs, notes = _guessed(loaded, likely, side)
+        refs, notes = _guessed(loaded, likely, side, people)
     item, feature, *value = refs
     for ref, role in zip(refs, (f"{side}_id", "feature", "value"), strict=False):
         if not set(str(ref)) & {"[", "."}:  # a path is resolved later
             place_of(loaded, ref, role)
+    user = asked.user
+    if user is None and people in loaded.names and people not in refs and side == "item":
+        is_used = not asked.columns
+        user = people if is_used else None
+        notes.append(_note_of_people(loaded.name, str(people), is_used=is_used))
+    elif user is not None:
+        place_of(loaded, user, "user")
     roles = Roles(user=item, item=feature, value=value[0] if value else None)
     repeats = "sum" if value else "count"
     rules = Rules(duplicates="keep", repeats=repeats, missing_id="drop")
     try:
         arranged = arrange(connection, loaded, roles, {})
+        given = None if user is None else _triples(connection, arranged[0], (*refs[:2], user))
         pairs, report = of_rows(connection, arranged, roles, rules, ItemTexts(), None, None)
     except DataError as error:  # which names the columns of likes
         raise DataError(
@@ -180,11 +191,11 @@ def long(
             f"user is the {side}, and an item the feature."
         ) from None
     ids = Vocabulary(pairs.users.ids, kind=side, id_type=pairs.users.id_type)
-    name = block_name(loaded, feature)
+    column = _of_pairs(block_name(loaded, feature), pairs, given, counts=not value)
     return Found(
         loaded.name,
         ids,
-        [_of_pairs(name, pairs)],
+        [column],
         without_id=report.missing,
         zeros=report.zeros,
         notes=notes,
@@ -204,20 +215,74 @@ def block_name(loaded: SourceTable, feature: Ref) -> str:
     return stem if loaded.unit == "line" or loaded.parts else "feature"
 
 
-def _of_pairs(name: str, pairs: Interactions) -> Column:
+def _note_of_people(name: str, people: str, *, is_used: bool) -> str:
+    if is_used:
+        return (
+            f"{name}: given by the people in {people!r}; training leaves out what those gave on "
+            "whom it is tested"
+        )
+    return (
+        f"{name}: {people!r} names people, perhaps those who gave the features. @{people} after "
+        "the columns leaves out, in training, what those gave on whom it is tested"
+    )
+
+
+def _triples(
+    connection: duckdb.DuckDBPyConnection, loaded: SourceTable, refs: Sequence[Ref]
+) -> dict[str, Any]:
+    """Return the ids, features and people of all rows that have them, as texts."""
+    if loaded.base is not None:
+        raise DataError(
+            f"{loaded.name}: who gave a feature is read of a table with a row for each id, feature "
+            f"and person alone, not of arrays. Leave out @{refs[2]}."
+        )
+    roles = ("item", "feature", "user")
+    texts = [
+        id_text(connection, loaded, place_of(loaded, ref, role), role)
+        for ref, role in zip(refs, roles, strict=True)
+    ]
+    chosen = ", ".join(f"{text} AS {role}" for text, role in zip(texts, roles, strict=True))
+    return connection.execute(  # type: ignore[no-any-return]
+        f"SELECT DISTINCT * FROM (SELECT {chosen} FROM {loaded.table} "  # noqa: S608 - own names
+        f"WHERE rowid >= {loaded.skip}) WHERE item IS NOT NULL AND feature IS NOT NULL AND "
+        "trim(coalesce(user, '')) <> '' ORDER BY ALL"
+    ).fetchnumpy()
+
+
+def _of_pairs(
+    name: str, pairs: Interactions, given: dict[str, Any] | None, *, counts: bool
+) -> Column:
+    """Return the column of a long table; where it `counts`, a cell counts the people, if any."""
     cells = pairs.user_items.tocoo()
+    weights, givers = cells.data.astype(np.float64), None
+    if given is not None:
+        people = Vocabulary.of(map(str, given["user"].tolist()), kind="user")
+        rows, words, by = (
+            ids.places_of(given[role].tolist())
+            for role, ids in (("item", Vocabulary(pairs.users.ids, kind="item")),
+                              ("feature", Vocabulary(pairs.items.ids, kind="feature")),
+                              ("user", people))
+        )  # fmt: skip
+        known = (rows >= 0) & (words >= 0)
+        givers = Givers(people, rows[known], words[known], by[known])
+        if counts:
+            keys = cells.row.astype(np.int64) * pairs.n_items + cells.col
+            of_givers = givers.rows * pairs.n_items + givers.words
+            people_of = np.bincount(np.searchsorted(keys, of_givers), minlength=len(keys))
+            weights = np.where(people_of > 0, people_of, weights).astype(np.float64)
     return Column(
         name,
         "set",
         cells.row.astype(np.int64),
         cells.col.astype(np.int64),
-        weights=cells.data.astype(np.float64),
+        weights=weights,
         words=pairs.items.ids.to_list(),
+        givers=givers,
     )
 
 
 def _guessed(
-    loaded: SourceTable, likely: Sequence[Ref], side: str
+    loaded: SourceTable, likely: Sequence[Ref], side: str, people: Ref | None
 ) -> tuple[tuple[Ref, ...], list[str]]:
     """Return the columns of ids, features and perhaps values by their names, and the guess."""
     width = len(loaded.types)
@@ -226,7 +291,7 @@ def _guessed(
             f"{loaded.name}: a column of {side} ids and one of features expected, found a single "
             "column. If several features share a cell, it is a column of an item table."
         )
-    left = list(range(width))
+    left = [place for place, name in enumerate(loaded.names) if not name or name != people]
     chosen = []
     names = [_plain(name) for name in loaded.names]
     wanted = [*(_plain(str(one)) for one in likely), side, f"{side}id", *_IDS]
