@@ -102,8 +102,10 @@ _SEARCHING = (
     given("--prune", "Stop runs scoring below the median.", is_flag=True, default=None),
     given(
         "--families",
-        "Models that may be published: als, item-knn, ease, sparse-linear [default: als, item-knn "
-        "and, up to 10,000 items, ease and, up to 100,000, sparse-linear; with --baselines als].",
+        "Models that may be published: als, item-knn, ease, sparse-linear, and with features "
+        "feature-als, item-profile [default: als, item-knn, those with features where there are "
+        "any and, up to 10,000 items, ease and, up to 100,000, sparse-linear; with --baselines "
+        "als].",
         metavar="NAME,NAME",
     ),
     given(

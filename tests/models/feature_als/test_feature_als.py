@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from alsolike.data.features.features import Block, Features, FeatureTable
+from alsolike.data.features.features import Features, FeatureTable
 from alsolike.data.interactions import Interactions
-from alsolike.data.string_array import StringArray
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError, SettingError
 from alsolike.models.als.config import ALSConfig
@@ -21,7 +20,6 @@ from alsolike.models.feature_als import ridge
 from alsolike.models.feature_als.config import FeatureALSConfig
 from alsolike.models.feature_als.model import FeatureALSModel
 from alsolike.models.feature_als.train import fit, iterate
-from alsolike.models.feature_als.vectors import FeatureScale
 from alsolike.testing import tiny_likes
 
 CONFIG = FeatureALSConfig(
@@ -69,8 +67,7 @@ def loss_of(model: FeatureALSModel, likes: Interactions, parts: dict[str, np.nda
         ("of_user_features", "of_item_features"), strict=True,
     ):  # fmt: skip
         assert features is not None
-        scale = model.factors_of(side.kind).scale  # type: ignore[union-attr]
-        vectors = scale.vectors(features).toarray().astype(np.float64)
+        vectors = model.factors_of(side.kind).vectors(features).toarray().astype(np.float64)  # type: ignore[union-attr]
         weights = side.regularization[own]
         missed = (factors - vectors @ parts[learned])[own]
         total += float((weights[:, None] * missed**2).sum())
@@ -137,12 +134,12 @@ def test_the_regression_is_that_of_its_formula(
     drawn = np.random.default_rng(2)
     vectors = sp.random_array((60, 25), density=0.2, format="csr", rng=drawn, dtype=np.float32)
     targets = drawn.standard_normal((60, 5)).astype(np.float32)
-    weights, penalties = drawn.random(60) + 0.1, drawn.random(25) + 0.01
+    weights = drawn.random(60) + 0.1
     weights[:7] = 0
-    own = ridge.Ridge(vectors, weights, penalties, LocalEngine())
+    own = ridge.Ridge(vectors, weights, 0.05, LocalEngine())
     found = own.fit(targets, np.zeros((25, 5), dtype=np.float32))
     dense = vectors.toarray().astype(np.float64)
-    system = dense.T @ (weights[:, None] * dense) + np.diag(penalties)
+    system = dense.T @ (weights[:, None] * dense) + 0.05 * np.eye(25)
     right = dense.T @ (weights[:, None] * targets)
     missed = np.linalg.norm(system @ found - right, axis=0) / np.linalg.norm(right, axis=0)
     assert (missed < 2e-4).all()
@@ -259,8 +256,10 @@ def test_shared_features_add_up_to_the_predicted_part(model: FeatureALSModel) ->
 
 
 def test_a_block_that_is_not_there_is_refused(likes: Interactions) -> None:
-    with pytest.raises(SettingError, match=r"no features 'tags'; known are tag, group"):
-        fit(likes, replace(CONFIG, block_regularization={"tags": 0.5}))
+    with pytest.raises(
+        SettingError, match=r"block 'tags'; the features have tag, group. Did you mean 'tag'"
+    ):
+        fit(likes, replace(CONFIG, weights={"tags": 0.5}))
 
 
 def test_a_regression_without_a_unique_solution_is_refused(likes: Interactions) -> None:
@@ -274,16 +273,3 @@ def test_a_regression_without_a_unique_solution_is_refused(likes: Interactions) 
     )
     with pytest.raises(FitError, match="no unique solution"):
         fit(replace(likes, item_features=twice), config)
-
-
-def test_words_weigh_by_how_rare_they_are_and_numbers_stay() -> None:
-    words = Features.of_words("tag", [["a", "b"], ["a"], ["a", "c"], []])
-    price = sp.csr_array(np.float32([[0.5], [-2.0], [0.0], [1.0]]))
-    both = Features(
-        sp.csr_array(sp.hstack([words.matrix, price], format="csr")),
-        (*words.blocks, Block("price", "number", StringArray.pack(["price"]))),
-    )
-    scale = FeatureScale.of(both, np.array([True, True, True, False]), "tf-idf")
-    vectors = scale.vectors(both).toarray()
-    assert vectors[0].tolist() == [0, 1, 0, 0.5]  # all rows with likes have "a", one has "b"
-    assert vectors[:, 3].tolist() == [0.5, -2, 0, 1]

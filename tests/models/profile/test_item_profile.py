@@ -14,9 +14,9 @@ from alsolike.data.string_array import StringArray
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError
 from alsolike.models.bundle.io import load, save
+from alsolike.models.feature_vectors import vectors_of
 from alsolike.models.profile.config import ItemProfileConfig
 from alsolike.models.profile.model import fit_item_profile
-from alsolike.models.profile.vectors import item_vectors
 from alsolike.models.protocols import AddsItems, ComparesFeatures, ExplainsByFeatures
 from alsolike.testing import tiny_likes, with_tiny_features
 
@@ -59,7 +59,7 @@ def test_numbers_are_bounded_and_vectors_have_a_length_of_one():
         Block("vector", "vector", StringArray.pack("01")),
     )
     rows = sp.csr_array(np.float32([[3.0, 3.0, 4.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 2.0]]))
-    found = item_vectors(rows, blocks, np.array([0.5, 2.0, 2.0])).toarray()
+    found = vectors_of(rows, blocks, np.array([0.5, 2.0, 2.0])).toarray()
     expected = [[1.5 / np.sqrt(10), 1.2, 1.6], [0, 0, 0], [-0.5 / np.sqrt(2), 0, 2]]
     np.testing.assert_allclose(found, expected)
 

@@ -48,12 +48,12 @@ def apply_system(
     first: int,
     last: int,
     predicted: Floats,
-    penalties: Floats,
+    penalty: float,
     direction: Floats,
     applied: Floats,
     sums: Floats,
 ) -> None:
-    """Write ``V'p + M d``, and add up its products with d.
+    """Write ``V'p + mu d``, and add up its products with d.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def apply_system(
         V' as CSR, values of float32: features x rows.
     predicted : float32, (n_rows, f)
         p = V d.
-    penalties : float32, (n_features,)
-        The diagonal of M.
+    penalty : float32
+        mu.
     direction : float32, (n_features, f)
         d.
     applied : float32, (n_features, f)
@@ -73,7 +73,7 @@ def apply_system(
     sums[:] = 0
     for row in range(first, last):
         for k in range(direction.shape[1]):
-            applied[row, k] = penalties[row] * direction[row, k]
+            applied[row, k] = penalty * direction[row, k]
         for place in range(indptr[row], indptr[row + 1]):
             column, value = indices[place], values[place]
             for k in range(direction.shape[1]):

@@ -1,19 +1,13 @@
 """`FeatureALSConfig`: the settings of ALS, and those of the regressions on features."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
 
-import numpy as np
-
-from alsolike.data.features.features import Features
-from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
-from alsolike.models.base import Doubles
-from alsolike.models.settings import check_choice, check_number, known_settings
-from alsolike.usage_hints import did_you_mean, with_hints
-
-FeatureWeighting = Literal["tf-idf", "given"]
+from alsolike.models.feature_vectors import check_rarity_exponent, weights_as_text
+from alsolike.models.settings import check_number, known_settings
+from alsolike.usage_hints import with_hints
 
 
 @with_hints
@@ -23,7 +17,7 @@ class FeatureALSConfig(ALSConfig):
 
     It minimizes, with Y the factors of one side, F its features and lambda_i as in ALS::
 
-        |R - X Y'|_w + sum_i lambda_i |y_i - B'f_i|^2 + sum_t mu_t |B_t|^2
+        |R - X Y'|_w + sum_i lambda_i |y_i - B'f_i|^2 + mu |B|^2
 
     and the same for the other side, where it has features. B_t, a row of B, are the factors of a
     feature, such as a tag. Without features it is ALS, to the byte.
@@ -31,40 +25,34 @@ class FeatureALSConfig(ALSConfig):
     Parameters
     ----------
     item_feature_regularization, user_feature_regularization : float
-        rho, at least 0: mu of all features of a side is rho times the mean of lambda_i. The larger
-        it is, the less the features count.
-    block_regularization : mapping of str to float
-        Factors of rho for blocks of features, such as ``{"tag": 0.3}``; 1 for all others.
-    feature_weights : {"tf-idf", "given"}
-        How words of sets and texts are weighed, see `alsolike.models.feature_als.vectors`.
+        rho, at least 0: mu of a side is rho times the mean of lambda_i. The larger it is, the less
+        the features count.
+    rarity_exponent : float
+        r, from 0 to 10: a word of df of the N rows with likes weighs ``log(N / df) ** r``, see
+        `alsolike.models.feature_vectors`.
+    weights : str, mapping of str to float, or None
+        How much blocks of features weigh, by name, such as ``"tag=2,citation=0.5"``; at least 0,
+        and 1 for others. Twice the weight is a quarter of the block's mu.
 
     Examples
     --------
-    >>> FeatureALSConfig(factors=16, block_regularization={"tag": 0.3}).to_settings()["model"]
-    'feature-als'
+    >>> config = FeatureALSConfig(factors=16, weights={"tag": 0.3})
+    >>> config.to_settings()["model"], config.weights
+    ('feature-als', 'tag=0.3')
     """
 
     family: ClassVar[str] = "feature-als"
     item_feature_regularization: float = 1.0
     user_feature_regularization: float = 1.0
-    block_regularization: Mapping[str, float] = field(default_factory=dict)
-    feature_weights: FeatureWeighting = "tf-idf"
+    rarity_exponent: float = 1.0
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("item_feature_regularization", "user_feature_regularization"):
             check_number(name, getattr(self, name))
-        check_choice("feature_weights", self.feature_weights, get_args(FeatureWeighting))
-        if not isinstance(self.block_regularization, Mapping):
-            raise SettingError(
-                "block_regularization is a mapping of names of blocks to numbers, such as "
-                f"{{'tag': 0.3}}, not {self.block_regularization!r}."
-            )
-        for name, value in self.block_regularization.items():
-            check_number(f"block_regularization of {name!r}", value)
-
-    def __hash__(self) -> int:
-        return hash(repr(self))
+        check_rarity_exponent(self.rarity_exponent)
+        object.__setattr__(self, "weights", weights_as_text(self.weights))
 
     def to_settings(self) -> dict[str, Any]:
         """Convert to plain values."""
@@ -75,21 +63,8 @@ class FeatureALSConfig(ALSConfig):
         """Build from what `to_settings` returned; SettingError for an unknown name."""
         return cls(**known_settings(cls, {**cls.added, **settings}, model=cls.family))
 
-    def expect_blocks(self, features: Features | None, others: Features | None) -> None:
-        """Raise SettingError for a block that neither items nor users have."""
-        known = [
-            block.name for one in (features, others) if one is not None for block in one.blocks
-        ]
-        for name in self.block_regularization:
-            if name not in known:
-                raise SettingError(
-                    f"There are no features {name!r}; known are {', '.join(known) or 'none'}."
-                    f"{did_you_mean(name, known)}"
-                )
-
-    def penalties(self, side: Literal["user", "item"], features: Features) -> Doubles:
-        """Return mu_t over the mean of lambda_i, of each feature of a side, (n_features,)."""
-        items = side == "item"
-        base = self.item_feature_regularization if items else self.user_feature_regularization
-        of_block = [base * self.block_regularization.get(one.name, 1.0) for one in features.blocks]
-        return np.repeat(of_block, np.diff(features.starts))
+    def feature_regularization(self, side: Literal["user", "item"]) -> float:
+        """Return rho of a side."""
+        return (
+            self.item_feature_regularization if side == "item" else self.user_feature_regularization
+        )

@@ -14,7 +14,7 @@ from alsolike.models.base import FittedModel
 from alsolike.models.family import Arrays, Known, TrainingData
 from alsolike.models.feature_als.config import FeatureALSConfig
 from alsolike.models.feature_als.model import FeatureALSModel, FeatureFactors
-from alsolike.models.feature_als.vectors import FeatureScale
+from alsolike.models.feature_vectors import block_weights, weighable
 
 _SIDES = ("item", "user")
 
@@ -47,17 +47,17 @@ class FeatureALSFamily(ALSFamily):
             own = model.factors_of(side)  # type: ignore[arg-type]
             if own is not None:
                 arrays[f"{side}_features.factors"] = own.coefficients
-                arrays[f"{side}_features.weights"] = own.scale.columns
+                arrays[f"{side}_features.weights"] = own.scales
         return arrays
 
     def unpack(self, arrays: BundleArrays, known: Known) -> FeatureALSModel:
         """Build the model and check its settings, which fold in and explain."""
-        config = FeatureALSConfig.from_settings(known.settings)
+        FeatureALSConfig.from_settings(known.settings)
         own = factors_of_als(arrays, known)
         width = own["user_factors"].shape[1]
         for side, features in (("item", known.item_features), ("user", known.user_features)):
             if features is not None and f"{side}_features.factors" in arrays:
-                own[f"of_{side}_features"] = _factors(arrays, side, features, width, config)
+                own[f"of_{side}_features"] = _factors(arrays, side, features, width)
         return FeatureALSModel(**known.of_factors(), **own)
 
     def memory(self, data: TrainingData, config: ALSConfig, threads: int) -> int:
@@ -148,7 +148,7 @@ _FACTORS, _MOST_FACTORS = 128, 512
 _STRENGTHS = (0.1, 1.0)
 # Lambda, in units of that of ALS, and the same strengths.
 _BESIDE_ALS = ((1.0, 100.0), (1.0, 10.0), (2.0, 10.0), (2.0, 1.0))
-_CHANGES = (0.1, 10.0)
+_CHANGES, _WEIGHTS = (0.1, 10.0), (0.3, 3.0)
 
 
 def _space(
@@ -170,29 +170,22 @@ def _space(
 def _is_refined(config: FeatureALSConfig) -> bool:
     """Tell whether settings are of the last step of `combinations`."""
     sides = config.item_feature_regularization, config.user_feature_regularization
-    return (
-        bool(config.block_regularization)
-        or sides[0] != sides[1]
-        or config.factors >= (2 * _FACTORS)
-    )
+    return bool(config.weights) or sides[0] != sides[1] or config.factors >= 2 * _FACTORS
 
 
 def _refined(found: FeatureALSConfig, data: TrainingData) -> list[FeatureALSConfig]:
     """Return the settings with twice the factors, and with parts of the features changed."""
-    larger = []
-    if found.factors <= _MOST_FACTORS // 2:
-        found = replace(found, factors=2 * found.factors)
-        larger = [found]
+    may_grow = found.factors <= _MOST_FACTORS // 2
+    larger = [replace(found, factors=2 * found.factors)] if may_grow else []
     return [*larger, *_by_block(found, data), *_by_side(found, data)]
 
 
 def _by_block(found: FeatureALSConfig, data: TrainingData) -> Iterator[FeatureALSConfig]:
     """Yield the settings with each of several blocks counting more and less."""
     for features in (data.interactions.item_features, data.interactions.user_features):
-        for block in features.blocks if features is not None and len(features.blocks) > 1 else ():
-            for change in _CHANGES:
-                own = {**found.block_regularization, block.name: change}
-                yield replace(found, block_regularization=own)
+        for name in () if features is None else weighable(features):
+            for change in _WEIGHTS:
+                yield replace(found, weights={**block_weights(found.weights), name: change})
 
 
 def _by_side(found: FeatureALSConfig, data: TrainingData) -> Iterator[FeatureALSConfig]:
@@ -205,10 +198,8 @@ def _by_side(found: FeatureALSConfig, data: TrainingData) -> Iterator[FeatureALS
         yield replace(found, user_feature_regularization=found.user_feature_regularization * change)
 
 
-def _factors(
-    arrays: BundleArrays, side: str, features: Features, width: int, config: FeatureALSConfig
-) -> FeatureFactors:
+def _factors(arrays: BundleArrays, side: str, features: Features, width: int) -> FeatureFactors:
     """Take the factors and weights of the features of a side."""
     factors = arrays.finite(f"{side}_features.factors", np.float32, features.n_features, width)
-    columns = arrays.finite(f"{side}_features.weights", np.float32, features.n_features)
-    return FeatureFactors(factors, FeatureScale(columns, config.feature_weights != "given"))
+    scales = arrays.finite(f"{side}_features.weights", np.float64, features.n_features)
+    return FeatureFactors(factors, scales)

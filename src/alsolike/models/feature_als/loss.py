@@ -40,10 +40,8 @@ def loss(model: "FeatureALSModel", engine: Engine) -> float:
         total += _penalty(side, own - predicted) - _penalty(side, own)
         occupied = np.diff(side.matrix.indptr) > 0
         mean = float(side.regularization[occupied].mean())
-        squares = np.einsum(
-            "mf,mf->m", learned.coefficients, learned.coefficients, dtype=np.float64
-        )
-        total += mean * float(config.penalties(side.kind, features) @ squares)
+        squares = float(np.square(learned.coefficients, dtype=np.float64).sum())
+        total += mean * config.feature_regularization(side.kind) * squares
     return total
 
 

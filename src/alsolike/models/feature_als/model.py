@@ -17,7 +17,7 @@ from alsolike.models.als.model import ALSModel
 from alsolike.models.base import Doubles, Floats, Indices, Rows
 from alsolike.models.cold_items import with_cold_items
 from alsolike.models.feature_als.config import FeatureALSConfig
-from alsolike.models.feature_als.vectors import FeatureScale
+from alsolike.models.feature_vectors import vectors_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,16 +28,20 @@ class FeatureFactors:
     ----------
     coefficients : float32, (n_features, factors)
         B: the factors of each feature, in the basis of the items' factors.
-    scale : FeatureScale
-        The weights of features.
+    scales : float64, (n_features,)
+        What each column of the features weighs, see `alsolike.models.feature_vectors`.
     """
 
     coefficients: Floats
-    scale: FeatureScale
+    scales: Doubles
+
+    def vectors(self, features: Features) -> sp.csr_array:
+        """Return the weighed features, CSR of float32, (n_rows, n_features)."""
+        return vectors_of(features.matrix, features.blocks, self.scales).astype(np.float32)
 
     def predict(self, features: Features) -> Floats:
         """Return the factors that features predict, float32, (n_rows, factors)."""
-        predicted: Floats = self.scale.vectors(features) @ self.coefficients
+        predicted: Floats = self.vectors(features) @ self.coefficients
         return np.ascontiguousarray(predicted, dtype=np.float32)
 
 
@@ -120,7 +124,7 @@ class FeatureALSModel(ALSModel):
             return []
         row = sp.csr_array((values, likes, np.array([0, len(likes)])), shape=(1, len(self.items)))
         user = self.folded_in(row)[0].astype(np.float64)
-        own = self.of_item_features.scale.vectors(self.item_features.take([item]))
+        own = self.of_item_features.vectors(self.item_features.take([item]))
         parts = own.data * (self.of_item_features.coefficients[own.indices] @ user)
         order = np.argsort(-parts, kind="stable")
         return [(int(own.indices[at]), float(parts[at])) for at in order]

@@ -1,6 +1,6 @@
 """Ridge regression of factors on features, by a factorization or by conjugate gradients.
 
-``B = (F'DF + M)^-1 F'D Y``, with D the weights of rows and M the penalties of features. Up to
+``B = (F'DF + mu I)^-1 F'D Y``, with D the weights of rows and mu the penalty of features. Up to
 `MOST_DENSE` features, F'DF is factorized once, in float64; of more, it is never formed.
 """
 
@@ -37,14 +37,14 @@ class Ridge:
         F, weighed.
     weights : float64, (n,)
         The diagonal of D; 0 for rows that do not count.
-    penalties : float64, (m,)
-        The diagonal of M.
+    penalty : float
+        mu, at least 0.
     engine : Engine
         Where to compute; the results do not depend on it.
     """
 
     def __init__(
-        self, vectors: sp.csr_array, weights: Doubles, penalties: Doubles, engine: Engine
+        self, vectors: sp.csr_array, weights: Doubles, penalty: float, engine: Engine
     ) -> None:
         self._vectors, self._engine, self._factor = vectors, engine, None
         self._roots = np.sqrt(weights)
@@ -54,12 +54,13 @@ class Ridge:
         )
         self._scaled, self._by_feature = scaled, sp.csr_array(scaled.T)
         if vectors.shape[1] <= MOST_DENSE:
-            system = (scaled.T @ scaled.astype(np.float64)).toarray() + np.diag(penalties)
+            system = (scaled.T @ scaled.astype(np.float64)).toarray()
+            system[np.diag_indices_from(system)] += penalty
             (self._factor,) = engine.each(_factorized, [system])
             return
-        self._penalties = penalties.astype(np.float32)
-        squares = np.bincount(scaled.indices, scaled.data.astype(np.float64) ** 2, len(penalties))
-        diagonal = squares + penalties
+        self._penalty = penalty
+        squares = np.bincount(scaled.indices, scaled.data.astype(np.float64) ** 2, vectors.shape[1])
+        diagonal = squares + penalty
         # A feature of no row and without a penalty keeps what it has.
         self._inverse = np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1), 0).astype(
             np.float32
@@ -112,14 +113,14 @@ class Ridge:
         )
 
     def _apply(self, direction: Floats, applied: Floats, parts: list[slice]) -> Doubles:
-        """Write (F'DF + M) d; return its products with d, (f,)."""
+        """Write (F'DF + mu I) d; return its products with d, (f,)."""
         predicted, by_feature = self._product(self._scaled, direction), self._by_feature
         arrays = plain(by_feature.indptr), plain(by_feature.indices), plain(by_feature.data)
-        penalties = self._penalties
+        penalty: Any = np.float32(self._penalty)
 
         def part(piece: slice, sums: Doubles) -> None:
             apply_system(
-                *arrays, piece.start, piece.stop, predicted, penalties, direction, applied, sums
+                *arrays, piece.start, piece.stop, predicted, penalty, direction, applied, sums
             )
 
         return self._summed(part, parts, direction.shape[1])

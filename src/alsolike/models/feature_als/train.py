@@ -16,7 +16,7 @@ from alsolike.models.als.train import Training
 from alsolike.models.feature_als.config import FeatureALSConfig
 from alsolike.models.feature_als.model import FeatureALSModel, FeatureFactors
 from alsolike.models.feature_als.ridge import Ridge
-from alsolike.models.feature_als.vectors import FeatureScale
+from alsolike.models.feature_vectors import column_scales, expect_blocks, vectors_of
 from alsolike.progress import SILENT, Observer
 
 Floats = npt.NDArray[np.float32]
@@ -76,7 +76,7 @@ class FeatureTraining(Training):
         engine: Engine,
     ) -> None:
         super().__init__(train, config, start, engine)
-        config.expect_blocks(train.item_features, train.user_features)
+        expect_blocks(config.weights, (train.item_features, train.user_features))
         self._regressions: dict[Literal["user", "item"], _Regression] = {}
         for side, features in (
             (self._item_side, train.item_features),
@@ -127,11 +127,14 @@ class _Regression:
     ) -> None:
         self._occupied = np.diff(side.matrix.indptr) > 0
         self._features = features
-        self._scale = FeatureScale.of(features, self._occupied, config.feature_weights)
+        self._scales = column_scales(
+            features, self._occupied, config.rarity_exponent, config.weights
+        )
+        vectors = vectors_of(features.matrix, features.blocks, self._scales).astype(np.float32)
         weights = np.where(self._occupied, side.regularization, 0.0)
         mean = float(side.regularization[self._occupied].mean()) if self._occupied.any() else 1.0
-        penalties = mean * config.penalties(side.kind, features)
-        self._ridge = Ridge(self._scale.vectors(features), weights, penalties, engine)
+        penalty = mean * config.feature_regularization(side.kind)
+        self._ridge = Ridge(vectors, weights, penalty, engine)
         self.coefficients = np.zeros((features.n_features, config.factors), dtype=np.float32)
         if known is not None and known.coefficients.shape == self.coefficients.shape:
             self.coefficients = known.coefficients
@@ -139,7 +142,7 @@ class _Regression:
     @property
     def factors(self) -> FeatureFactors:
         """What a model keeps of it."""
-        return FeatureFactors(self.coefficients, self._scale)
+        return FeatureFactors(self.coefficients, self._scales)
 
     def predictions(self) -> Floats:
         """Return what the features predict for each row, float32, (n_rows, factors)."""

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from alsolike.data.validation import said
-from alsolike.errors import SettingError
-from alsolike.models.settings import FamilyConfig, check_number
+from alsolike.models.feature_vectors import (
+    block_weights,
+    check_rarity_exponent,
+    weights_as_text,
+)
+from alsolike.models.settings import FamilyConfig
 from alsolike.models.values import Values, ValueWeights
-
-_MOST_EXPONENT = 10
-_MARKS = (",", "=")  # that a text of weights has between its parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class ItemProfileConfig(FamilyConfig):
     Examples
     --------
     >>> config = ItemProfileConfig(weights={"tag": 2, "citation": 0.5})
-    >>> config.weights, config.weight_of("tag"), config.weight_of("text")
-    ('citation=0.5,tag=2', 2.0, 1.0)
+    >>> config.weights, config.block_weights
+    ('citation=0.5,tag=2', {'citation': 0.5, 'tag': 2.0})
     >>> ItemProfileConfig.from_settings(config.to_settings()) == config
     True
     """
@@ -56,14 +56,8 @@ class ItemProfileConfig(FamilyConfig):
     half_life: float | None = None
 
     def __post_init__(self) -> None:
-        check_number("rarity_exponent", self.rarity_exponent)
-        if self.rarity_exponent > _MOST_EXPONENT:
-            raise SettingError(
-                f"rarity_exponent must be at most {_MOST_EXPONENT}, not {self.rarity_exponent!r}."
-            )
-        pairs = sorted(_weights(self.weights).items())
-        text = ",".join(f"{name}={weight:.12g}" for name, weight in pairs)
-        object.__setattr__(self, "weights", text or None)
+        check_rarity_exponent(self.rarity_exponent)
+        object.__setattr__(self, "weights", weights_as_text(self.weights))
         object.__setattr__(self, "half_life", self.value_weights.half_life)  # and checks the others
 
     @property
@@ -75,38 +69,6 @@ class ItemProfileConfig(FamilyConfig):
         )  # fmt: skip
 
     @property
-    def named_weights(self) -> dict[str, float]:
+    def block_weights(self) -> dict[str, float]:
         """The weights of the blocks that were given any."""
-        return _weights(self.weights)
-
-    def weight_of(self, block: str) -> float:
-        """Return the weight of a block of features."""
-        return self.named_weights.get(block, 1.0)
-
-
-def _weights(given: Any) -> dict[str, float]:
-    """Return weights by the names of blocks; SettingError for what is none."""
-    given = "" if given is None else given
-    if isinstance(given, str):
-        parts = [part.rpartition("=") for part in given.split(",") if part.strip()]
-        pairs: Any = [(name.strip(), text) for name, _, text in parts]
-    elif isinstance(given, Mapping):
-        pairs = list(given.items())
-    else:
-        raise SettingError(f"weights of blocks must be a text or a mapping, not {said(given)}.")
-    found: dict[str, float] = {}
-    for name, weight in pairs:
-        if not isinstance(name, str) or not name or any(mark in name for mark in _MARKS):
-            raise SettingError(
-                "weights must be names of blocks with a number for each, such as "
-                f"'tag=2,citation=0.5', not {given!r}; names cannot contain a comma or an equals "
-                "sign here: rename such a column."
-            )
-        if name in found:
-            raise SettingError(f"weights gives two of block {name!r}: {given!r}.")
-        try:
-            found[name] = float(weight)
-        except (TypeError, ValueError):
-            raise SettingError(f"weights of {name!r} must be a number, not {weight!r}.") from None
-        check_number(f"weights of {name!r}", found[name])
-    return found
+        return block_weights(self.weights)

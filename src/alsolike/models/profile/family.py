@@ -9,6 +9,7 @@ import numpy as np
 from alsolike.models.arrays import BundleArrays, BundleFault
 from alsolike.models.base import FittedModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
+from alsolike.models.feature_vectors import weighable
 from alsolike.models.profile.config import ItemProfileConfig
 from alsolike.models.profile.model import (
     ItemProfileModel,
@@ -22,7 +23,7 @@ _BYTES_PER_CELL = 64
 _CELLS_PER_ITEM = 20  # where no features are at hand to be counted
 _EXPONENTS = (1.0, 1.5, 2.0)
 # What a search multiplies the weight of one block by, if there are two to so many.
-_FACTORS, _MOST_BLOCKS = (0.3, 3.0), 6
+_FACTORS = (0.3, 3.0)
 
 
 class ItemProfileFamily(Family):
@@ -69,14 +70,10 @@ class ItemProfileFamily(Family):
         """Return exponents of rarity, and weights of single blocks if there are few."""
         found = [ItemProfileConfig(rarity_exponent=exponent) for exponent in _EXPONENTS]
         features = data.interactions.item_features
-        names = [] if features is None else [block.name for block in features.blocks]
-        if 1 < len(names) <= _MOST_BLOCKS:
-            found += [
-                ItemProfileConfig(weights={name: factor})
-                for name in names
-                if "," not in name and "=" not in name
-                for factor in _FACTORS
-            ]
+        names = [] if features is None else weighable(features)
+        found += [
+            ItemProfileConfig(weights={name: factor}) for name in names for factor in _FACTORS
+        ]
         return found
 
     def wide_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[ItemProfileConfig]:

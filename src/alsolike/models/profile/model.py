@@ -10,18 +10,24 @@ import scipy.sparse as sp
 from alsolike.data.catalogue import Catalogue
 from alsolike.data.features.features import Features, FeatureTable
 from alsolike.data.interactions import Interactions
-from alsolike.engines.base import Engine
+from alsolike.engines.base import Engine, pieces
 from alsolike.errors import DataError
 from alsolike.models.base import Doubles, Floats, Indices, Rows
 from alsolike.models.cold_items import with_cold_items
+from alsolike.models.feature_vectors import (
+    column_scales,
+    expect_blocks,
+    unit_rows,
+    vectors_of,
+)
 from alsolike.models.history_model import HistoryModel, weights_of_likes
 from alsolike.models.profile.config import ItemProfileConfig
-from alsolike.models.profile.vectors import column_scales, item_vectors, unit_rows
 from alsolike.models.protocols import Contributions
 from alsolike.models.similarity.config import SimilarityScale
 
 # The items whose features are suggested for an item, and how many of all must have a feature.
 _NEAREST, _FEWEST = 50, 2
+_CELLS = 1 << 22  # of dense profiles at once, 32 MiB
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,7 +42,7 @@ class ItemProfileModel(HistoryModel):
     users, items, item_counts, catalogue, history, config, item_features, user_features
         As of every `HistoryModel`; `item_features` are never None.
     scales : float64, (n_features,)
-        What each column of the features weighs, see `alsolike.models.profile.vectors`.
+        What each column of the features weighs, see `alsolike.models.feature_vectors`.
     """
 
     name: ClassVar[str] = "item-profile"
@@ -50,12 +56,12 @@ class ItemProfileModel(HistoryModel):
     def item_vectors(self) -> sp.csr_array:
         """The weighed features of all items, CSR of float64, (n_items, n_features)."""
         known = self._features
-        return item_vectors(known.matrix, known.blocks, self.scales)
+        return vectors_of(known.matrix, known.blocks, self.scales)
 
     def user_scores(
         self, likes: sp.csr_array, item_indices: slice, *, ages: Doubles | None = None
     ) -> Floats:
-        """Multiply profiles and items, in float64 in the order of a profile's features."""
+        """Multiply profiles and items, in float64."""
         return self._products(self._pulls(likes, ages) @ self.item_vectors, item_indices)
 
     @property
@@ -86,7 +92,7 @@ class ItemProfileModel(HistoryModel):
 
     def item_scores_of_features(self, features: sp.csr_array, item_indices: slice) -> Floats:
         """Score items for rows of features as for a user who likes one item with these."""
-        wanted = item_vectors(sp.csr_array(features), self._features.blocks, self.scales)
+        wanted = vectors_of(sp.csr_array(features), self._features.blocks, self.scales)
         return self._products(wanted, item_indices)
 
     def feature_scores(self, item_indices: Rows) -> Floats:
@@ -119,21 +125,22 @@ class ItemProfileModel(HistoryModel):
         return self.of(train, self.config, scales=_scales(train, self.config))
 
     def _products(self, profiles: sp.csr_array, item_indices: slice) -> Floats:
+        """Return the products of a few profiles at a time, dense, with the vectors of items.
+
+        Each is summed in the order of the item's features, however many profiles there are.
+        """
         chosen = slice(*item_indices.indices(len(self.items))[:2])
-        if chosen == slice(0, len(self.items)):
-            turned = self._turned
-        else:
-            turned = self.item_vectors[chosen].T.tocsr()
-        scores: Floats = (profiles @ turned).toarray().astype(np.float32)
+        is_whole = chosen == slice(0, len(self.items))
+        vectors = self.item_vectors if is_whole else self.item_vectors[chosen]
+        scores = np.empty((profiles.shape[0], vectors.shape[0]), dtype=np.float32)
+        for some in pieces(len(scores), max(_CELLS // max(vectors.shape[1], 1), 1)):
+            dense = np.ascontiguousarray(profiles[some].toarray().T)
+            scores[some] = (vectors @ dense).T
         return scores
 
     @property
     def _features(self) -> Features:
         return expected_features(self.item_features)
-
-    @functools.cached_property
-    def _turned(self) -> sp.csr_array:
-        return self.item_vectors.T.tocsr()
 
     @functools.cached_property
     def _directions(self) -> sp.csr_array:
@@ -191,7 +198,9 @@ def fit_item_profile(train: Interactions, config: ItemProfileConfig) -> ItemProf
 
 
 def _scales(train: Interactions, config: ItemProfileConfig) -> Doubles:
-    return column_scales(expected_features(train.item_features), train.like_counts > 0, config)
+    features = expected_features(train.item_features)
+    expect_blocks(config.weights, [features])
+    return column_scales(features, train.like_counts > 0, config.rarity_exponent, config.weights)
 
 
 def expected_features(features: Features | None) -> Features:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from alsolike.data.splitting.split import Split
-from alsolike.models.family import TrainingData
+from alsolike.models.family import Family, TrainingData
 from alsolike.models.memo import MOST_BYTES
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config
@@ -91,7 +91,7 @@ def seconds_of_stage(configs: Sequence[Any], speed: SpeedEstimate) -> float:
     members = {
         canonical_settings(one.to_settings()): one
         for config in configs
-        for one in family_of(config).members(config)
+        for one in family_of(config).members(config) or [config]
     }
     trained = (speed.until(one, sweep=iterations_of(one), points=1) for one in members.values())
     return _WITH_SCORING * sum(trained)
@@ -109,3 +109,9 @@ def memory_of_stage(configs: Sequence[Any], split: Split, threads: int) -> int:
         kept = min(MOST_BYTES, 4 * cells * len(family.members(config)))
         needed.append(family.memory(data, config, threads) + kept)
     return max(needed, default=0)
+
+
+def name_of_stage(family: Family) -> str:
+    """Name the trainings of a family that builds on the best of others."""
+    what = "s of the best models" if family.is_combined else " from the best settings"
+    return family.name + what

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alsolike.errors import DegenerateError, FitError
+from alsolike.models.family import Family
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config, recorded_settings
 from alsolike.progress import Observer
@@ -19,6 +20,7 @@ from alsolike.tuning.execution.combinations import (
     best_of_families,
     expected_combinations,
     memory_of_stage,
+    name_of_stage,
     scored,
     seconds_of_stage,
 )
@@ -216,24 +218,23 @@ class SearchRun:
         """Train models made of the best of other families, for as long as these propose some."""
         if not self._may_combine:
             return
-        self._deadline = self._deadline.later(self._for_combined)
+        self._deadline, last = self._deadline.later(self._for_combined), self._plan.sweeps[-1]
+        candidate: tuple[Role, int, dict[int, float]] = "candidate", last, {}
         for name in self._tasks.combined:
             best = best_of_families(self._plan, self._ledger, self._configs, self._roles)
             family, entries = family_named(name), list[int]()
             while proposed := family.combinations(
                 self._plan.data, best, scored(self._plan, self._ledger, self._configs, entries)
             ):
-                again = ", again" if entries else ""
-                new = [self._enlist(config, "candidate", ONE_GO, {}) for config in proposed]
-                if set(new) <= set(entries):
+                what = name_of_stage(family) + ", again" * bool(entries)
+                new = [self._enlist(ending_at(one, last), *candidate) for one in proposed]
+                if set(new) <= set(entries) or not self._has_time_for(family, new):
                     break
                 entries += new
-                if not self._has_time_for(name, new):
-                    break
-                self._run_round(executor, new, f"{name}s of the best models{again}")
+                self._run_round(executor, new, what)
         self._plan.memo.clear()
 
-    def _has_time_for(self, name: str, entries: Sequence[int]) -> bool:
+    def _has_time_for(self, family: Family, entries: Sequence[int]) -> bool:
         """Tell whether there is time for combinations; else skip them, with a warning."""
         if all(self._ledger.state(entry) in _FINAL for entry in entries):
             return True
@@ -243,7 +244,7 @@ class SearchRun:
             return True
         self._cut += entries
         self._ledger.skip(entries)
-        self._observer.warn(f"No time for {name}s of the best models: {duration(needed)} needed.")
+        self._observer.warn(f"No time for {name_of_stage(family)}: {duration(needed)} needed.")
         return False
 
     def _train_others(self, executor: Executor) -> None:

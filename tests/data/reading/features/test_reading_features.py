@@ -143,11 +143,11 @@ def test_numpy_files_have_ids_and_never_objects(folder: Path) -> None:
     np.save(folder / "v.npy", vectors)
     (folder / "ids.txt").write_text("3\n2\n1\n")
     np.savez(folder / "v.npz", ids=np.array([3, 2, 1]), vectors=vectors)
-    one, _ = read(folder, item_vectors=f"{folder / 'v.npy'}:{folder / 'ids.txt'}")
-    two, _ = read(folder, item_vectors=str(folder / "v.npz"))
-    three, _ = read(folder, item_vectors=(["3", "2", "1"], vectors))
-    assert dense(one.item_features) == dense(two.item_features) == dense(three.item_features)
-    assert dense(one.item_features)[0] > dense(one.item_features)[2]
+    likes, _ = read(folder, item_vectors=f"{folder / 'v.npy'}:{folder / 'ids.txt'}")
+    for same in (str(folder / "v.npz"), (["3", "2", "1"], vectors)):
+        table, _ = al.read_features(vectors=same)
+        assert dense(table.of(likes.items)) == dense(likes.item_features)
+    assert dense(likes.item_features)[0] > dense(likes.item_features)[2]
     np.save(folder / "o.npy", np.array([{}], dtype=object))
     (folder / "bad.npy").write_bytes(b"\x93NUMPY\x01")
     for name, message in (
@@ -158,10 +158,10 @@ def test_numpy_files_have_ids_and_never_objects(folder: Path) -> None:
         ("none.npz", "No such file"),
     ):
         with pytest.raises(DataError, match=message):
-            read(folder, item_vectors=str(folder / name))
+            al.read_features(vectors=str(folder / name))
     vectors[1, 1] = np.nan
     with pytest.raises(DataError, match=r"item '2': a vector of finite numbers expected\. 1 of 3"):
-        read(folder, item_vectors=(["3", "2", "1"], vectors))
+        al.read_features(vectors=(["3", "2", "1"], vectors))
 
 
 def test_objects_of_python(folder: Path) -> None:
