@@ -20,6 +20,7 @@ from alsolike.data.string_array import StringArray
 from alsolike.models.bundle.io import save
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.fit import fit
+from alsolike.models.registry import family_named
 from alsolike.testing import with_tiny_features
 from alsolike.web.app import create_app, make_limiter, middlewares
 from alsolike.web.monitoring.access_log import AccessLog
@@ -69,7 +70,9 @@ def bundle(
     if family == "factors":
         model = _plain_factors(named)
     else:
-        model = fit(with_tiny_features(named), family=family, **SMALL.get(family, {}), **given)
+        needs = family_named(family).uses_features and not tags
+        data = with_tiny_features(named) if needs else named
+        model = fit(data, family=family, **SMALL.get(family, {}), **given)
     save(model, folder, metrics={"ndcg@10": 0.25})
     return folder
 

@@ -30,10 +30,19 @@ from toy_pair import PairFamily
 API = "/api/v1"
 OURS = [*names(), "factors"]
 FOLD_IN = [name for name in OURS if name != "factors"]
-EXPLAIN = ["als", "item-knn", "ease", "sparse-linear", "item-profile", "blend", "co-counts"]
-FACTORS = ["als", "factors"]
+EXPLAIN = [
+    "als",
+    "feature-als",
+    "item-knn",
+    "ease",
+    "sparse-linear",
+    "item-profile",
+    "blend",
+    "co-counts",
+]
+FACTORS = ["als", "feature-als", "factors"]
 MAPPED = [*FACTORS, "blend"]  # which has a member with factors
-WITH_DIAL = ["als", "factors", "item-knn", "blend"]
+WITH_DIAL = ["als", "feature-als", "factors", "item-knn", "blend"]
 PAGES = (
     "/", "/?q=Bj%C3%B6rk", "/random", "/items/i1", "/user", "/users/u1", "/try",
     "/try?item=i1&item=i2", "/map", "/map?item=i1", "/compare", "/compare/result", "/about",

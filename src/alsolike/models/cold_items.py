@@ -1,6 +1,7 @@
 """Adds items without likes to what a model knows: ids, features, catalogue, history."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,30 @@ class WithColdItems:
     features: Features
     catalogue: Catalogue | None
     history: Interactions | None
+
+    def fields(self, model: FittedModel) -> dict[str, Any]:
+        """Return the fields of a model that are alike in all families."""
+        counts = np.zeros(len(self.items), dtype=np.int64)
+        counts[self.own] = model.item_counts
+        evidence = getattr(model, "stored_evidence", None)
+        return {
+            "items": self.items,
+            "item_counts": counts,
+            "item_features": self.features,
+            "catalogue": self.catalogue,
+            "history": self.history,
+            "stored_evidence": None if evidence is None else evidence.placed(self.own, counts.size),
+        }
+
+    def placed(self, weights: Any) -> sp.csc_array:
+        """Return weights of items x items, CSC, with those of further items, which are none."""
+        cells, shape = sp.coo_array(weights), (len(self.items), len(self.items))
+        rows, columns = self.own[cells.coords[0]], self.own[cells.coords[1]]
+        found = sp.csc_array(sp.coo_array((cells.data, (rows, columns)), shape=shape))
+        found.sort_indices()
+        width = weights.indices.dtype
+        parts = found.data, found.indices.astype(width), found.indptr.astype(width)
+        return sp.csc_array(parts, shape=shape)
 
 
 def with_cold_items(

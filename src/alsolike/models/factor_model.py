@@ -2,8 +2,8 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.base import FittedModel, Floats, Rows
+from alsolike.models.cold_items import WithColdItems
 from alsolike.models.similarity.comparing import ComparesByAffinity, likes_at_least_one
 from alsolike.models.similarity.config import USUAL_SIMILARITY, Affinity, SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
@@ -87,6 +88,12 @@ class FactorModel(ComparesByAffinity, FittedModel):
         if "evidence" not in self.affinities:
             return None
         return self.evidence.without_likes(likes_at_least_one(self.item_counts), LocalEngine())
+
+    def with_items_unscored(self, known: WithColdItems) -> Self:
+        """Add items without likes, with factors of zeros."""
+        factors = np.zeros((len(known.items), self.factors), dtype=np.float32)
+        factors[known.own] = self.item_factors
+        return replace(self, **known.fields(self), item_factors=factors)
 
     def scores(self, user_indices: Rows, item_indices: slice) -> Floats:
         """Return ``user_factors @ item_factors.T`` for these users and items, float32."""

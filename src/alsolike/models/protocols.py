@@ -18,6 +18,7 @@ from alsolike.data.validation import said
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.errors import SettingError, Unable
+from alsolike.models.cold_items import WithColdItems
 from alsolike.models.similarity.config import Affinity, SimilarityConfig
 from alsolike.models.similarity.evidence import ItemEvidence
 from alsolike.models.similarity.terms import AffinityTerms
@@ -210,6 +211,14 @@ class AddsItems(Recommender, Protocol):
 
         `items` have the blocks of `item_features`, and `catalogue` a row for each of them.
         """
+
+
+@runtime_checkable
+class KeepsItemsUnscored(Recommender, Protocol):
+    """Holds further items without scoring them, beside another model that does."""
+
+    def with_items_unscored(self, known: WithColdItems) -> Self:
+        """Add items without likes, whose scores are 0."""
 
 
 @runtime_checkable

@@ -33,7 +33,11 @@ from alsolike.recommending.shared import (
     likes_of_items,
     names_of,
 )
-from alsolike.recommending.unknown.unknown_users import all_alike, are_alike
+from alsolike.recommending.unknown.unknown_users import (
+    all_alike,
+    are_alike,
+    has_user_features,
+)
 from alsolike.tables import Table, wrapped
 from alsolike.usage_hints import with_example
 
@@ -51,8 +55,8 @@ class Explanation:
     name : str
         That of the item, empty if unknown.
     score : float
-        Sum of all contributions, float64; for models with factors by the exact solution of the
-        user's row.
+        Sum of all contributions and of `by_user_features`, float64; for models with factors by the
+        exact solution of the user's row.
     stored_score : float
         The score in lists, float32: `score` up to rounding, or nearly, after conjugate gradients.
     parts : Table
@@ -70,6 +74,8 @@ class Explanation:
         For basis "popularity": whether the model scores other items for the user.
     members : tuple of str
         The columns of the members of a model made of models.
+    by_user_features : float
+        The part of `score` that is not of likes but of what is known of the user.
     features : tuple of (str, float)
         Of a model that explains by features, those behind the score, the most first, as
         ``("tag: castle", 0.2)`` with what each adds.
@@ -85,6 +91,7 @@ class Explanation:
     basis: Basis = "model"
     is_known: bool = False
     members: tuple[str, ...] = ()
+    by_user_features: float = 0.0
     features: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -107,10 +114,13 @@ class Explanation:
                 f"items; {likers} item {called}."
             )
         score = f"Item {called} scores {self.score:z.4f} for user {self.user!r}, the sum of these"
+        score += " contributions"
+        if self.by_user_features:
+            score += f" and of {self.by_user_features:z.4f} by what is known of the user"
         if not self.dislikes:
-            return f"{score} contributions."
+            return f"{score}."
         return (
-            f"{score} contributions; the {self.dislikes:,} with a value below zero contribute 0 "
+            f"{score}; the {self.dislikes:,} with a value below zero contribute 0 "
             "themselves, but change the contributions of the others through the similarities."
         )
 
@@ -217,6 +227,9 @@ def explain_rows(
     targets = np.array([target], dtype=np.int32)
     split = contributions_of(model, items, values, targets, ages=ages)
     contributions = split.parts[0]
+    own = float(contributions.sum())
+    by_features = row is not None and has_user_features(model, np.array([row]))[0]
+    by_user_features = score - own if by_features else 0.0
     order = np.lexsort((items, -contributions))
     added = {name: parts[0][order] for name, parts in split.members.items()}
     products = {"pull": split.pulls[order], "similarity": split.similarities[0][order]}
@@ -231,11 +244,12 @@ def explain_rows(
         user=user,
         item=model.items.id_of(target),
         name=_name_of(model, target),
-        score=float(contributions.sum()),
+        score=own + by_user_features,
         stored_score=score,
         parts=Table(parts),
         dislikes=int((values < 0).sum()),
         members=tuple(added),
+        by_user_features=by_user_features,
         features=features_behind(model, items, values, target),
     )
 

@@ -20,6 +20,8 @@ from alsolike.models.feature_als import ridge
 from alsolike.models.feature_als.config import FeatureALSConfig
 from alsolike.models.feature_als.model import FeatureALSModel
 from alsolike.models.feature_als.train import fit, iterate
+from alsolike.recommending.batch import recommend
+from alsolike.recommending.explain import explain
 from alsolike.testing import tiny_likes
 
 CONFIG = FeatureALSConfig(
@@ -273,3 +275,29 @@ def test_a_regression_without_a_unique_solution_is_refused(likes: Interactions) 
     )
     with pytest.raises(FitError, match="no unique solution"):
         fit(replace(likes, item_features=twice), config)
+
+
+def test_users_without_likes_get_lists_by_their_features(
+    likes: Interactions, model: FeatureALSModel
+) -> None:
+    cold = int(np.flatnonzero(likes.user_counts == 0)[0])
+    known = replace(
+        likes, user_features=Features.of_words("group", [[f"g{row % 3}"] for row in range(30)])
+    )
+    informed = fit(known, CONFIG)
+    user = likes.users.id_of(cold)
+    assert set(recommend(informed, [user], k=3)["basis"]) == {"model"}
+    assert set(recommend(fit_als(likes, ALSConfig(factors=4)), [user], k=3)["basis"]) == {
+        "popularity"
+    }
+
+
+def test_an_explanation_says_what_is_due_to_the_user(model: FeatureALSModel) -> None:
+    user = model.users.id_of(1)
+    why = explain(model, user, recommend(model, [user], k=1)["item"][0])
+    parts = why.parts["contribution"].sum()
+    assert parts + why.by_user_features == pytest.approx(why.score)
+    assert why.score == pytest.approx(why.stored_score, abs=1e-6)
+    assert "by what is known of the user" in why.summary
+    without = explain(model, model.users.id_of(0), why.item)  # no group
+    assert "by what is known of the user" not in without.summary

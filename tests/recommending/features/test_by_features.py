@@ -1,7 +1,10 @@
 """Answers by features: items for tags, tags for items, items by features, cold items and users."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import alsolike as al
 from alsolike.data.features.features import Features, FeatureTable
@@ -79,6 +82,18 @@ def test_unit_rows_have_length_one_and_weigh_rare_words_more():
     counts = FeatureNames(KNN.item_features).counts
     (row,) = np.flatnonzero(units[:, 0])[:1]  # the fifth word, on few items
     assert units[row].argmax() == counts.argmin()
+
+
+def test_parts_of_words_count_only_where_there_is_nothing_else():
+    words = Features.of_words("text", [["castle"], ["castles"], []])
+    parts = Features.of_words("parts", [["cas"], ["cas"], ["cas"]])
+    grams = replace(parts.blocks[0], encoding={"parts": "grams"})
+    both = Features(sp.csr_array(sp.hstack([words.matrix, parts.matrix])), (*words.blocks, grams))
+    assert unit_rows_of(both).toarray()[:, :2].tolist() == [[1, 0], [0, 1], [0, 0]]
+    assert not unit_rows_of(both).toarray()[:, 2].any()
+    alone = Features.of_words("parts", [["cas"], ["sea"]])
+    alone = Features(alone.matrix, (replace(alone.blocks[0], encoding={"parts": "grams"}),))
+    assert unit_rows_of(alone).toarray().tolist() == [[1, 0], [0, 1]]
 
 
 def test_similar_by_features_is_the_cosine_of_unit_rows():

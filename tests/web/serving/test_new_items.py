@@ -128,6 +128,28 @@ def test_a_swap_carries_over_what_the_next_model_lacks(folder, tmp_path):
         assert castle_of(client).status_code == 200
 
 
+def test_a_second_model_may_take_new_items_or_not(tmp_path):
+    run, other = tmp_path / "run", tmp_path / "other"
+    for folder, similar in ((run, tagged_model()), (other, tagged_model("tag-sums"))):
+        al.save(tagged_model("tag-sums"), folder / "model")
+        al.save(similar, folder / "similar")
+    settings = settings_of(tmp_path / "state", run, swap_token=SWAP)
+    with client_of(settings) as client, Store(settings.state) as state:
+        done = client.post("/api/v1/items", json=ALL, headers=MAY).json()
+        assert "takes in items by their features" in done["not_similar"]
+        assert castle_of(client).json()["new"] is True
+        assert client.get("/api/v1/items/castle%2F1/similar").status_code == 404
+        found = client.get("/api/v1/items/castle%2F1/similar?by=features").json()
+        assert found["similar"]
+        page = client.get("/items/castle%2F1").text
+        assert "This model does not have the item" in page
+        assert " by features</h2>" in page
+        carried = swap(settings, state, SLOT, other).carried
+        assert carried.items == 1
+        client.app.state.service.registry.follow()
+        assert client.get("/api/v1/items/castle%2F1/similar").status_code == 200
+
+
 def test_features_are_searched_and_suggested(folder):
     with client_of(settings_for(folder)) as client:
         found = client.get("/api/v1/features?q=s").json()["features"]

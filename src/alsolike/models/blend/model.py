@@ -17,22 +17,27 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.catalogue import Catalogue
-from alsolike.data.features.features import Features
+from alsolike.data.features.features import Features, FeatureTable
 from alsolike.data.interactions import Interactions
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.base import Engine
 from alsolike.models.base import Doubles, FittedModel, Floats, Indices, Rows
 from alsolike.models.blend.config import BlendConfig
 from alsolike.models.blend.standardized import Standardized, rows_of
+from alsolike.models.cold_items import with_cold_items
 from alsolike.models.memo import Memo
 from alsolike.models.protocols import (
+    AddsItems,
+    ComparesFeatures,
     Contributions,
     Explains,
+    ExplainsByFeatures,
     FoldsIn,
     FoldsInItems,
     HasAffinities,
     HasFactors,
     ItemScorer,
+    KeepsItemsUnscored,
 )
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
 from alsolike.models.similarity.evidence import ItemEvidence
@@ -158,6 +163,48 @@ class _FoldsInItems(BlendModel):
         return replace(self, members=moved)
 
 
+class _AddsItems(BlendModel):
+    """Of members of which some take in items by their features, and the others hold these."""
+
+    def with_cold_items(self, items: FeatureTable, catalogue: Catalogue | None = None) -> Self:
+        """Add items by their features: members that do not know features score them with 0."""
+        known = with_cold_items(self, items, catalogue)
+
+        def moved(member: Any) -> Any:
+            if isinstance(member, AddsItems):
+                return member.with_cold_items(items, catalogue)
+            return member.with_items_unscored(known)
+
+        return replace(self, members=tuple(map(moved, self.members)), memo=None)
+
+
+class _ComparesFeatures(BlendModel):
+    """Of members of which one compares features with items."""
+
+    @property
+    def _of_features(self) -> Any:
+        return next(one for one in self.members if isinstance(one, ComparesFeatures))
+
+    def item_scores_of_features(self, features: sp.csr_array, item_indices: slice) -> Floats:
+        """Score items for rows of features by that member, float32, (n, n_chosen_items)."""
+        block: Floats = self._of_features.item_scores_of_features(features, item_indices)
+        return block
+
+    def feature_scores(self, item_indices: Rows) -> Floats:
+        """Score all features for items by that member, float32, (n_chosen_items, n_features)."""
+        block: Floats = self._of_features.feature_scores(item_indices)
+        return block
+
+
+class _ExplainsByFeatures(BlendModel):
+    """Of members of which one explains scores by features."""
+
+    def shared_features(self, likes: Indices, values: Floats, item: int) -> list[tuple[int, float]]:
+        """Return what features add to the score of that member, the most first."""
+        explaining = next(one for one in self.members if isinstance(one, ExplainsByFeatures))
+        return explaining.shared_features(likes, values, item)
+
+
 class _Explains(_FoldsIn):
     """Of members that all fold in users and score by single likes."""
 
@@ -258,6 +305,18 @@ def blend_of(
     ]
     if any(isinstance(one, HasFactors) for one in members):
         abilities.append(_HoldsFactors)
+    abilities += [
+        kind
+        for kind, protocol in (
+            (_ComparesFeatures, ComparesFeatures),
+            (_ExplainsByFeatures, ExplainsByFeatures),
+        )
+        if any(isinstance(one, protocol) for one in members)
+    ]
+    if any(isinstance(one, AddsItems) for one in members) and all(
+        isinstance(one, (AddsItems, KeepsItemsUnscored)) for one in members
+    ):
+        abilities.append(_AddsItems)
     if config.comparing is not None:
         comparing = members[config.comparing]
         abilities += [

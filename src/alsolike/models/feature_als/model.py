@@ -143,18 +143,7 @@ class FeatureALSModel(ALSModel):
         if self.of_item_features is not None:
             factors[joined.cold] = self.of_item_features.predict(joined.features.take(joined.cold))
         factors.flags.writeable = False
-        counts = np.zeros(len(joined.items), dtype=np.int64)
-        counts[joined.own] = self.item_counts
-        return replace(
-            self,
-            items=joined.items,
-            item_factors=factors,
-            item_counts=counts,
-            item_features=joined.features,
-            catalogue=joined.catalogue,
-            history=joined.history,
-            stored_evidence=None,
-        )
+        return replace(self, **joined.fields(self), item_factors=factors)
 
     def loss(self, *, engine: Engine | None = None) -> float:
         """Calculate the loss on the history, see `FeatureALSConfig`."""

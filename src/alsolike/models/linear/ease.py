@@ -6,7 +6,7 @@ the weights.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,6 +20,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, FitError
 from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import Doubles, FittedModel, Floats, Indices, Rows
+from alsolike.models.cold_items import WithColdItems
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import (
     HistoryModel,
@@ -123,6 +124,12 @@ class EASEModel(HistoryModel):
         near = np.ascontiguousarray(self.weights[np.ix_(likes, items)].T)
         pulls = weights_of_likes(likes, values, self.item_counts, self.config.value_weights, ages)
         return Contributions(pulls, near)
+
+    def with_items_unscored(self, known: WithColdItems) -> Self:
+        """Add items without likes, whose weights are 0."""
+        weights = np.zeros((len(known.items), len(known.items)))
+        weights[np.ix_(known.own, known.own)] = self.weights
+        return replace(self, **known.fields(self), weights=weights)
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Solve for the weights of other likes."""

@@ -17,6 +17,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError
 from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, Floats, Rows
+from alsolike.models.cold_items import WithColdItems
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import training_likes
 from alsolike.models.linear.config import LinearConfig
@@ -94,6 +95,10 @@ class SparseLinearModel(ItemWeightsModel):
 
     weights: sp.csc_array
     config: SparseLinearConfig
+
+    def with_items_unscored(self, known: WithColdItems) -> Self:
+        """Add items without likes, which are neighbours of none."""
+        return replace(self, **known.fields(self), weights=known.placed(self.weights))
 
     @property
     def item_weights(self) -> sp.csr_array:

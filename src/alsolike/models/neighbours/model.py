@@ -1,7 +1,7 @@
 """`ItemKNNModel`: scores items by the neighbours of what a user likes; dislikes do not count."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from alsolike.data.interactions import Interactions
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
+from alsolike.models.cold_items import WithColdItems
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.item_weights import ItemWeightsModel
 from alsolike.models.similarity.co_counts import CoCounts, KeptCounts
@@ -39,6 +40,11 @@ class ItemKNNModel(ComparesByAffinity, ItemWeightsModel):
 
     similarities: sp.csc_array
     config: ItemKNNConfig
+
+    def with_items_unscored(self, known: WithColdItems) -> Self:
+        """Add items without likes, which are neighbours of none."""
+        similarities = known.placed(self.similarities)
+        return replace(self, **known.fields(self), similarities=similarities)
 
     @property
     def item_weights(self) -> sp.csr_array:

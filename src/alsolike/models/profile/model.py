@@ -113,12 +113,7 @@ class ItemProfileModel(HistoryModel):
     def with_cold_items(self, items: FeatureTable, catalogue: Catalogue | None = None) -> Self:
         """Add items by their features; those that have likes stay as they are."""
         known = with_cold_items(self, items, catalogue)
-        counts = np.zeros(len(known.items), dtype=np.int64)
-        counts[known.own] = self.item_counts
-        return replace(
-            self, items=known.items, item_counts=counts, item_features=known.features,
-            catalogue=known.catalogue, history=known.history, stored_evidence=None,
-        )  # fmt: skip
+        return replace(self, **known.fields(self))
 
     def refitted(self, train: Interactions, *, engine: Engine | None = None) -> Self:
         """Weigh the features anew, by the items of other likes."""

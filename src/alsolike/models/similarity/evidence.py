@@ -63,6 +63,26 @@ class ItemEvidence:
         kept = self.counts.strongest(KEPT, likes, engine)
         return ItemEvidence(self.audiences, self.shares, kept)
 
+    def placed(self, own: npt.NDArray[np.int64], n_items: int) -> "ItemEvidence | None":
+        """Return the evidence with further items, which nobody likes; `own` are the places of ours.
+
+        None if it is not of kept counts, and so made again of the likes.
+        """
+        counts = self.counts
+        if not isinstance(counts, KeptCounts):
+            return None
+
+        def wide(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            placed = np.zeros((n_items, *values.shape[1:]), dtype=values.dtype)
+            placed[own] = values
+            return placed
+
+        lengths = wide(np.diff(counts.starts))
+        starts = np.concatenate(([0], np.cumsum(lengths))).astype(counts.starts.dtype)
+        items = own[counts.items].astype(counts.items.dtype)
+        kept = KeptCounts(starts, items, counts.counts, wide(counts.sizes))
+        return ItemEvidence(wide(self.audiences), wide(self.shares), kept)
+
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays of a bundle, by name."""
         counts = self.counts

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.features.features import Features
+from alsolike.data.interactions import masked
 from alsolike.errors import SettingError
 from alsolike.models.base import Floats
 from alsolike.models.protocols import HasFactors, ItemScorer, compares_items
@@ -62,7 +63,8 @@ def unit_rows_of(features: Features) -> sp.csr_array:
 
     Words weigh by their inverse document frequency, ``log((1 + n) / (1 + n_having))``, and all
     words of a row have length 1 together. So has a vector. Numbers and dates stay as they are,
-    standardized.
+    standardized. Parts of words are left out where there is anything else: they would take most of
+    the memory, and the words say nearly the same.
 
     Examples
     --------
@@ -70,7 +72,7 @@ def unit_rows_of(features: Features) -> sp.csr_array:
     >>> unit_rows_of(tags).toarray().round(3).tolist()
     [[0.924, 0.383], [0.0, 1.0], [0.0, 0.0]]
     """
-    matrix = sp.csr_array(features.matrix, dtype=np.float64)
+    matrix = _without_parts(features)
     kinds = np.array([block.kind for block in features.blocks] or ["set"])
     of_columns = np.repeat(np.arange(len(kinds)), np.diff(features.starts))
     kind_of_cells = kinds[of_columns[matrix.indices]] if matrix.nnz else kinds[:0]
@@ -86,6 +88,16 @@ def unit_rows_of(features: Features) -> sp.csr_array:
     lengths = np.sqrt(np.bincount(rows, values**2, features.n_rows))
     values /= np.where(lengths > 0, lengths, 1.0)[rows]
     return sp.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _without_parts(features: Features) -> sp.csr_array:
+    """Return the matrix in float64, without the cells of parts of words if there are others."""
+    matrix = sp.csr_array(features.matrix, dtype=np.float64)
+    are_parts = [block.encoding.get("parts") == "grams" for block in features.blocks]
+    if not any(are_parts) or all(are_parts):
+        return matrix
+    of_columns = np.repeat(np.array(are_parts), np.diff(features.starts))
+    return masked(matrix, ~of_columns[matrix.indices])
 
 
 @dataclass(frozen=True, eq=False)

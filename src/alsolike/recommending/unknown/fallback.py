@@ -26,8 +26,8 @@ from alsolike.recommending.shared import (
     seen_by,
 )
 from alsolike.recommending.unknown.unknown_users import (
-    has_likes,
     is_by_popularity,
+    is_informed,
     listed_alike,
     users_alike,
 )
@@ -129,7 +129,7 @@ def fill_lists(
     """
     indices, scores = ranked
     kept = _founded(model, scores, (indices >= 0).sum(axis=1))
-    is_unknown = ~has_likes(model, rows)
+    is_unknown = ~is_informed(model, rows)
     is_unknown |= listed_alike(model, rows, scores, kept)
     kept[is_unknown] = 0
     places = np.arange(indices.shape[1])
@@ -161,7 +161,7 @@ def is_settled(model: Recommender, row: int, ranked: tuple[Indices, Floats], k: 
         return False
     nothing = getattr(model, "score_of_nothing", None)
     is_founded = nothing is None or bool(scores[-1] > nothing)
-    return is_founded and bool(has_likes(model, np.array([row], dtype=np.int32))[0])
+    return is_founded and bool(is_informed(model, np.array([row], dtype=np.int32))[0])
 
 
 def fill_list(
@@ -253,7 +253,7 @@ class MostLiked:
 def basis_of(model: Recommender, row: int) -> Basis:
     """Return the basis of a user's list: popularity if the model knows nothing about the user."""
     rows = np.array([row], dtype=np.int32)
-    by_popularity = is_by_popularity(model) or not has_likes(model, rows)[0]
+    by_popularity = is_by_popularity(model) or not is_informed(model, rows)[0]
     return "popularity" if by_popularity or users_alike(model, rows)[0] else "model"
 
 
@@ -266,7 +266,7 @@ def fallback_notes(model: Recommender, rows: Indices, without_likes: WithoutLike
     >>> fallback_notes(tiny_model(), np.arange(3, dtype=np.int32), "popular")
     []
     """
-    known = has_likes(model, rows)
+    known = is_informed(model, rows)
     alike = np.zeros(len(rows), dtype=bool)
     if not is_by_popularity(model):
         alike[known] = users_alike(model, rows[known])

@@ -1,10 +1,13 @@
 """Finds users about whom a model knows nothing: no likes, or equal scores for all items."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from alsolike.data.interactions import Interactions
 from alsolike.models.base import Floats
-from alsolike.models.protocols import HasFactors, Recommender
+from alsolike.models.protocols import HasFactors, Recommender, ScoresColdUsers
 from alsolike.recommending.ranking.narrowing import dots
 from alsolike.recommending.ranking.score_blocks import (
     ITEMS_PER_BLOCK,
@@ -24,6 +27,20 @@ from alsolike.recommending.shared import (
 _SAMPLED = 64  # items whose scores settle most users
 _USERS = 2048  # at a time
 _HALF_OF_LEAST = 2.0**-151  # numbers below round to 0 as float32
+
+
+def is_informed(model: Recommender, rows: Indices) -> Mask:
+    """Return of which users the model knows likes, or features if it uses them, bool, (n_rows,)."""
+    known: Mask = has_likes(model, rows) | has_user_features(model, rows)
+    return known
+
+
+def has_user_features(model: Recommender, rows: npt.NDArray[np.integer[Any]]) -> Mask:
+    """Return which users have features that the model scores by, bool, (n_rows,)."""
+    if not isinstance(model, ScoresColdUsers) or model.user_features is None:
+        return np.zeros(len(rows), dtype=bool)
+    known: Mask = model.user_features.has[rows]
+    return known
 
 
 def has_likes(model: Recommender, rows: Indices) -> Mask:

@@ -37,7 +37,7 @@ TWICE = "likes: the same item is given more than once. Give it once."
 
 async def similar_items(request: Request, item_id: IdInPath, query: SimilarQuery) -> Response:
     """Return the items most similar to an item."""
-    served, k = _comparing(request, query.slot), checked_length(request, query.k)
+    served, k = _comparing_by(request, query, item_id), checked_length(request, query.k)
     row, by_likes = queries.row_of(served, item_id), queries.is_popularity(query.slot)
     similarity = _similarity(served, query.slot, query.affinity, query.popularity_bias)
     if query.by != "likes":
@@ -299,6 +299,14 @@ def requested_model(request: Request, slot: str | None) -> ServedModel:
 def _comparing(request: Request, slot: str | None) -> ServedModel:
     """Return the model of the slot that a request names, for similar items."""
     return _logged(request, _named_model(request, slot).similar_model)
+
+
+def _comparing_by(request: Request, query: SimilarQuery, item: str) -> ServedModel:
+    """Return the model for similar items; by features, the slot's first one if need be."""
+    one = _named_model(request, query.slot)
+    second = one.similar_model
+    is_able = second.has_item_features and second.model.items.find(item) is not None
+    return _logged(request, second if query.by == "likes" or is_able else one)
 
 
 def _named_model(request: Request, slot: str | None) -> ServedModel:

@@ -123,7 +123,13 @@ def item(request: Request) -> Response:
         n_features=_FEATURES,
         suggested=features.suggested_for(served, row, _SUGGESTED, model),
         lists=lists_for(
-            comparing, wanted, k=LENGTH, popularity_bias=bias, rules=given_rules(request), keep=keep
+            comparing,
+            wanted,
+            k=LENGTH,
+            popularity_bias=bias,
+            rules=given_rules(request),
+            keep=keep,
+            featured=list(models.values()),
         ),
         dial=dial_of(comparing, with_parameters(card.address, given), bias),
         rules=form_of(request, served.similar_model.model, *_parts(at_mark(card.address, bias))),

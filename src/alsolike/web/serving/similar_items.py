@@ -76,8 +76,12 @@ def lists_for(
     popularity_bias: float | None = None,
     rules: Rules | None = None,
     keep: Callable[[str], str] = str,
+    featured: Sequence[ServedModel] = (),
 ) -> list[ItemList]:
     """Return a list for each model, and one of the most liked items of the first model.
+
+    Of the first model that knows features of the item, there are also lists by features and by
+    both.
 
     Parameters
     ----------
@@ -91,30 +95,23 @@ def lists_for(
     rules : Rules or None
     keep : callable
         Adds what links to other items keep, such as the mark, to an address.
+    featured : sequence of ServedModel
+        Further models that may know features.
     """
     lists = [_similar(served, item, k, popularity_bias, rules, keep) for served in models]
-    by_features = by_feature_lists(models, item, k, rules, keep)
-    if by_features:
-        first = next(at for at, served in enumerate(models) if served.has_item_features)
+    for served in (*models, *featured):
+        row = served.model.items.find(item)
+        if row is None or not served.has_item_features:
+            continue
+        slots = [one.name for one in models]
+        first = slots.index(served.name)
         lists[first] = replace(lists[first], title=f"{lists[first].title} by likes")
-        lists[first + 1 : first + 1] = by_features
+        wanted: tuple[By, ...] = tuple(by for by in strips_of(served.model) if by != "likes")
+        lists[first + 1 : first + 1] = [
+            _by_features(served, row, by, k, rules, keep) for by in wanted
+        ]
+        break
     return [*lists, _popular(models[0], item, k, rules, keep)]
-
-
-def by_feature_lists(
-    models: Sequence[ServedModel],
-    item: str,
-    k: int,
-    rules: Rules | None,
-    keep: Callable[[str], str],
-) -> list[ItemList]:
-    """Return the lists by features and by both of the first model that knows features."""
-    served = next((one for one in models if one.has_item_features), None)
-    row = None if served is None else served.model.items.find(item)
-    if served is None or row is None:
-        return []
-    wanted: tuple[By, ...] = tuple(by for by in strips_of(served.model) if by != "likes")
-    return [_by_features(served, row, by, k, rules, keep) for by in wanted]
 
 
 def _by_features(
