@@ -190,6 +190,7 @@ def report_content(
             else [outcome.by_fold.table_of_first(), outcome.by_fold.folds()]
         ),
         ablation=Table({}) if outcome.ablation is None else outcome.ablation.shown(),
+        worth_of_features="" if outcome.ablation is None else outcome.ablation.words,
         dials=figures.get("dials"),
         marks=compared.marks,
         best_curve=figures.get("best_curve"),

@@ -47,6 +47,8 @@ class ReportContent:
         The first metric on each rolling fold, with ``model`` the fold; and the sizes of the folds.
     ablation : Table
         The score with real features, with none, a constant and shuffled ones.
+    worth_of_features : str
+        What it says, as a sentence.
     dials : spec or None
         From `alsolike.views.figures.dials`.
     marks : Table
@@ -80,6 +82,7 @@ class ReportContent:
     tables: Sequence[tuple[str, Table]] = ()
     folds: Sequence[Table] = ()
     ablation: Table = field(default_factory=lambda: Table({}))
+    worth_of_features: str = ""
     dials: Spec | None = None
     marks: Table = field(default_factory=lambda: Table({}))
     best_curve: Spec | None = None
