@@ -1,7 +1,7 @@
 """Tags on Last.fm: what they add to lists, and tags that are suggested for artists.
 
-Run as ``python benchmarks/tags.py [--tasks lists,linear,suggested] [--seeds 5]``, with ALSOLIKE_DATA
-naming the folder of public data.
+Run as ``python benchmarks/tags.py [--tasks lists,linear,suggested] [--seeds 5]``, with
+ALSOLIKE_DATA naming the folder of public data.
 
 ``lists``: for each seed ten plays of a fifth of the users are held out for the test, and as many of
 another fifth for validation; tags that these users gave are left out of what is trained on. ALS and
