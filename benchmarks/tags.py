@@ -1,7 +1,7 @@
 """Tags on Last.fm: what they add to lists, and tags that are suggested for artists.
 
-Run as ``python benchmarks/tags.py [--tasks lists,suggested] [--seeds 5]``, with ALSOLIKE_DATA
-naming the folder of public data.
+Run as ``python benchmarks/tags.py [--tasks lists,linear,suggested] [--seeds 5]``, with
+ALSOLIKE_DATA naming the folder of public data.
 
 ``lists``: for each seed ten plays of a fifth of the users are held out for the test, and as many of
 another fifth for validation; tags that these users gave are left out of what is trained on. ALS and
@@ -9,6 +9,8 @@ feature-aware ALS choose their settings on validation users, the second among th
 around the first. Quoted are lists of 10 for the test users: precision, and the share of held-out
 plays found of artists with 2 to 5 likes in training, each with the paired difference and its 95 %
 interval over users. Shuffled tags, with the same search, say what is due to the tags themselves.
+
+``linear``: the same lists by EASE, without tags and with a row for each tag under the likes.
 
 ``suggested``: a tenth of the pairs of an artist and a tag are held out. Ten tags are suggested for
 each artist, by the tags of similar artists; beside it stand the most frequent tags, and tags of the
@@ -31,6 +33,8 @@ import alsolike as al
 from _side_by_side import listed, table
 from alsolike.data.features.features import Features
 from alsolike.evaluation.statistics.intervals import paired_difference
+from alsolike.models.family import TrainingData
+from alsolike.models.registry import family_named
 from alsolike.recommending.features.suggesting import suggestions_of
 from alsolike.tuning.search import search
 from gowalla import best_of_families
@@ -76,8 +80,9 @@ def lists_of(model: Any, split: al.Split, seen: al.Interactions) -> tuple[Values
 
 @dataclass
 class Seeds:
-    """What the seeds gave, user by user."""
+    """What the seeds gave, user by user, and the model to compare with."""
 
+    baseline: str = "als"
     precision: dict[str, list[Values]] = field(default_factory=dict)
     few: dict[str, list[Values]] = field(default_factory=dict)
     chosen: dict[str, list[str]] = field(default_factory=dict)
@@ -95,10 +100,10 @@ class Seeds:
         for name in self.precision:
             row: dict[str, Any] = {"model": name, "seeds": len(self.precision[name])}
             for label, kind in ((f"precision@{K}", self.precision), ("few likes", self.few)):
-                own, als = np.concatenate(kind[name]), np.concatenate(kind["als"])
+                own, base = np.concatenate(kind[name]), np.concatenate(kind[self.baseline])
                 has = ~np.isnan(own)
                 row[label] = float(own[has].mean())
-                gain = paired_difference(own[has], als[has], np.random.default_rng(0))
+                gain = paired_difference(own[has], base[has], np.random.default_rng(0))
                 row[f"{label}, gain"] = f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
             rows.append(row)
         return rows
@@ -121,6 +126,23 @@ def lists(likes: al.Interactions, seeds: int) -> None:
         for name, config in (*best.items(), ("shuffled", others[FEATURE_FAMILY])):
             print(f"  {name}: {told(config)}")
         print(f"  {time.perf_counter() - start:.0f} s", flush=True)
+    print(table(found.rows()))
+
+
+def linear(likes: al.Interactions, seeds: int) -> None:
+    """Compare lists of EASE with and without tags, and print."""
+    found = Seeds(baseline="ease")
+    for seed in range(seeds):
+        split = al.hold_out(likes, k=K, share=0.2, validation_share=0.2, seed=seed)
+        space = family_named("ease").search_space(TrainingData(split.train))
+        tried = search(split, (), candidates=list(space), objective=f"precision@{K}")
+        for name, has_tags in (("ease", False), ("with tags", True)):
+            best = next(
+                row.config for row in tried.rows
+                if row.is_candidate and (row.config.feature_weight > 0) == has_tags
+            )  # fmt: skip
+            print(f"seed {seed}, {name}: {best}", flush=True)
+            found.add(name, split, best)
     print(table(found.rows()))
 
 
@@ -195,7 +217,7 @@ def suggested(likes: al.Interactions, seed: int = 0) -> None:
 def main() -> int:
     """Run the tasks."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--tasks", default="lists,suggested")
+    parser.add_argument("--tasks", default="lists,linear,suggested")
     parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
     if "ALSOLIKE_DATA" not in os.environ:
@@ -204,6 +226,8 @@ def main() -> int:
     likes = tagged(Path(os.environ["ALSOLIKE_DATA"]))
     if "lists" in listed(asked.tasks):
         lists(likes, asked.seeds)
+    if "linear" in listed(asked.tasks):
+        linear(likes, asked.seeds)
     if "suggested" in listed(asked.tasks):
         suggested(likes)
     return 0

@@ -257,6 +257,10 @@ class Family(ABC):
         settings: Mapping[str, Any] = config.to_settings()
         return settings
 
+    def learns_from_features(self, config: Any) -> bool:
+        """Tell whether models of a configuration learn from features, where there are some."""
+        return self.uses_features
+
     def half_life(self, config: Any) -> float | None:
         """Return the days in which the weight of a like halves; None if weights do not decay."""
         days: float | None = getattr(config, "half_life", None)

@@ -163,7 +163,7 @@ def uses_features(config: Any) -> bool:
     False
     """
     family = family_of(config)
-    return family.uses_features or any(map(uses_features, family.members(config)))
+    return family.learns_from_features(config) or any(map(uses_features, family.members(config)))
 
 
 def needs_features(config: Any) -> bool:

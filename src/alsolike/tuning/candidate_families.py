@@ -106,7 +106,7 @@ def lineup_for(
     thorough : bool
         Try the settings of `Family.wide_space` of families that may be chosen, and larger tables.
     by_features : bool
-        By default, try only families that use features, as for items without likes.
+        By default, try only families that use features by default, as for items without likes.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def lineup_for(
     if chosen is None:
         tried = [one for one in trained() if not one.is_baseline and _is_tried(one, data, thorough)]
         if by_features:
-            tried = [one for one in tried if one.uses_features or one.is_combined]
+            tried = [one for one in tried if one.is_combined or _learns_by_default(one)]
         elif compared is not None:
             # Given baselines, only searched families are tried, as before others could be chosen.
             tried = [one for one in tried if _is_searched(one, data)]
@@ -164,6 +164,10 @@ def lineup_for(
 
 def _is_tried(family: Family, data: TrainingData, thorough: bool) -> bool:
     return family.is_tried_when_thorough(data) if thorough else family.is_tried(data)
+
+
+def _learns_by_default(family: Family) -> bool:
+    return family.learns_from_features(family.config())
 
 
 def _is_searched(family: Family, data: TrainingData) -> bool:

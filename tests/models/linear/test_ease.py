@@ -248,6 +248,7 @@ def test_settings_go_there_and_back_as_plain_values():
         assert settings == {
             "model": "ease", "regularization": config.regularization, "dropout": config.dropout,
             "values": "binary", "value_scale": 1.0, "value_length": 0.0, "half_life": None,
+            "feature_weight": 0.0,
         }  # fmt: skip
         assert EASEConfig.from_settings(json.loads(json.dumps(settings))) == config
     # As models were saved before there was more than one setting.

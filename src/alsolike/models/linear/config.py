@@ -31,6 +31,9 @@ class LinearConfig(FamilyConfig):
     half_life : float or None
         Days in which these weights halve, above 0, or a text such as ``"90d"``; needs times. None:
         they do not decay.
+    feature_weight : float
+        w, at least 0: how much sets of features, such as tags, weigh beside likes, see
+        `alsolike.models.linear.training_rows`. Without features of items it changes nothing.
 
     Raises
     ------
@@ -42,17 +45,19 @@ class LinearConfig(FamilyConfig):
     Steck 2020, "Autoencoders that don't overfit towards the Identity".
     """
 
-    added: ClassVar[Mapping[str, Any]] = {"half_life": None}
+    added: ClassVar[Mapping[str, Any]] = {"half_life": None, "feature_weight": 0.0}
     regularization: float = 500.0
     dropout: float = 0.0
     values: Values = "binary"
     value_scale: float = 1.0
     value_length: float = 0.0
     half_life: float | None = None
+    feature_weight: float = 0.0
 
     def __post_init__(self) -> None:
         check_number("regularization", self.regularization, above_zero=True)
         check_number("dropout", self.dropout)
+        check_number("feature_weight", self.feature_weight)
         if self.dropout >= 1:
             raise SettingError(f"dropout must be below 1, not {self.dropout!r}.")
         object.__setattr__(self, "half_life", self.value_weights.half_life)  # and checks the others

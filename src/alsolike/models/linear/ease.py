@@ -24,11 +24,11 @@ from alsolike.models.cold_items import WithColdItems
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.history_model import (
     HistoryModel,
-    training_likes,
     weighted_likes,
     weights_of_likes,
 )
 from alsolike.models.linear.config import LinearConfig
+from alsolike.models.linear.training_rows import feature_weights_to_try, training_rows
 from alsolike.models.protocols import Contributions
 from alsolike.models.similarity.config import SimilarityScale
 from alsolike.models.values import forms_to_try
@@ -205,7 +205,7 @@ def fit_ease(
     expect_interactions(train)
     refuse_too_large(train.n_items)
     engine = engine or LocalEngine()
-    likes = training_likes(train, config.value_weights)
+    likes = training_rows(train, config)
     matrix = _gramian(likes, engine)
     _regularize(matrix, config)
     tiles = pieces(len(matrix), tile)
@@ -328,6 +328,7 @@ class EASEFamily(Family):
     name: ClassVar[str] = "ease"
     config: ClassVar[type[Any]] = EASEConfig
     model: ClassVar[type[FittedModel]] = EASEModel
+    uses_features: ClassVar[bool] = True
 
     def train(self, data: TrainingData, config: EASEConfig, **how: Any) -> EASEModel:
         """Return the model of `fit_ease`."""
@@ -343,6 +344,10 @@ class EASEFamily(Family):
         weights = arrays.finite("weights", np.float64, n_items, n_items)
         return EASEModel(**known.of_history(EASEConfig), weights=weights)
 
+    def learns_from_features(self, config: LinearConfig) -> bool:
+        """Return whether features have a weight."""
+        return config.feature_weight > 0
+
     def cost(self, config: EASEConfig, n_users: int, n_items: int) -> float:
         """Return the bytes of the weights."""
         return 8.0 * n_items * n_items
@@ -357,18 +362,18 @@ class EASEFamily(Family):
 
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[EASEConfig]:
         """Return settings with dropout, less and more regularized."""
-        return [
-            EASEConfig(regularization=regularization, dropout=0.33)
-            for regularization in (30.0, 100.0, 300.0)
-        ]
+        usual = [EASEConfig(regularization=one, dropout=0.33) for one in (30.0, 100.0, 300.0)]
+        weights = feature_weights_to_try(data.interactions)
+        return [*usual, *(replace(usual[1], feature_weight=weight) for weight in weights)]
 
     def wide_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[EASEConfig]:
         """Return a grid of both settings, also on logarithms where values differ."""
         return [
             EASEConfig(
                 regularization=regularization, dropout=dropout, values=form.values,
-                value_scale=form.value_scale,
+                value_scale=form.value_scale, feature_weight=weight,
             )
+            for weight in (0.0, *feature_weights_to_try(data.interactions))
             for form in forms_to_try(data.interactions.user_items.data)
             for dropout in (0.0, 0.33, 0.5)
             for regularization in (10.0, 30.0, 100.0, 300.0, 1000.0)

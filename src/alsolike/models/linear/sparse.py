@@ -19,8 +19,8 @@ from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel, Floats, Rows
 from alsolike.models.cold_items import WithColdItems
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.models.history_model import training_likes
 from alsolike.models.linear.config import LinearConfig
+from alsolike.models.linear.training_rows import feature_weights_to_try, training_rows
 from alsolike.models.neighbours.item_weights import ItemWeightsModel
 from alsolike.models.similarity.config import SimilarityScale
 from alsolike.progress import SILENT, Observer
@@ -204,7 +204,7 @@ def fit_sparse_linear(
     expect_interactions(train)
     engine = engine or LocalEngine()
     _refuse_too_large(train, config, engine.threads)
-    likes = training_likes(train, config.value_weights)
+    likes = training_rows(train, config)
     weights = neighbourhood_weights(
         likes, config, config.neighbours, engine, observer, head_items=head_items
     )
@@ -233,6 +233,7 @@ class SparseLinearFamily(Family):
     name: ClassVar[str] = "sparse-linear"
     config: ClassVar[type[Any]] = SparseLinearConfig
     model: ClassVar[type[FittedModel]] = SparseLinearModel
+    uses_features: ClassVar[bool] = True
 
     def train(self, data: TrainingData, config: SparseLinearConfig, **how: Any) -> FittedModel:
         """Return the model of `fit_sparse_linear`."""
@@ -247,6 +248,10 @@ class SparseLinearFamily(Family):
         """Return the model of the weights."""
         near = arrays.matrix("weights", np.float64, len(known.items), len(known.items))
         return SparseLinearModel(**known.of_history(SparseLinearConfig), weights=near.T)
+
+    def learns_from_features(self, config: LinearConfig) -> bool:
+        """Return whether features have a weight."""
+        return config.feature_weight > 0
 
     def cost(self, config: SparseLinearConfig, n_users: int, n_items: int) -> float:
         """Return the bytes of a number and an index for each neighbour."""
@@ -265,11 +270,13 @@ class SparseLinearFamily(Family):
         """Return settings with fewer and more neighbours; fewer of large catalogues."""
         n_items = data.interactions.n_items
         most = next((m for limit, m in _NEIGHBOURS if n_items <= limit), _FEWEST)
-        return [
+        usual = [
             SparseLinearConfig(neighbours=most // 4, regularization=30.0, dropout=0.33),
             SparseLinearConfig(neighbours=most, regularization=30.0, dropout=0.33),
             SparseLinearConfig(neighbours=most, regularization=100.0, dropout=0.33),
         ]
+        weights = feature_weights_to_try(data.interactions)
+        return [*usual, *(replace(usual[-1], feature_weight=weight) for weight in weights)]
 
     def wide_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[SparseLinearConfig]:
         """Return a grid of regularization and dropout with many neighbours, and fewer of them."""
