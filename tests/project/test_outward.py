@@ -120,7 +120,7 @@ def ids_as_text(node):
 
 
 def test_the_api_describes_all_that_it_described(client):
-    before, now = recorded("openapi.json"), ids_as_text(outward.description(client))
+    before, now = map(ids_as_text, (recorded("openapi.json"), outward.description(client)))
     assert list(broken(before, now)) == []
     for key in ("openapi", "info"):
         assert list(lost(before[key], now[key], key)) == []

@@ -33,6 +33,7 @@ SMALL = {
     "recommending/ranking/prepared.py": "one idea, with a lock of its own",
     "models/feature_als/loss.py": "loads the compiler, which the model does without",
     "kernels/solver/prior.py": "one loop over interactions, which no other solver needs",
+    "models/linear/training_rows.py": "for both families of linear models",
     "models/similarity/exact.py": "the one sum of lists, explanations and reasons",
     "recommending/ranking/weight_sums.py": "one source of scores, as the compiler needs it",
     "progress.py": "protocols that all layers above import",

@@ -22,11 +22,7 @@ from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import Doubles, FittedModel, Floats, Indices, Rows
 from alsolike.models.cold_items import WithColdItems
 from alsolike.models.family import Arrays, Family, Known, TrainingData
-from alsolike.models.history_model import (
-    HistoryModel,
-    weighted_likes,
-    weights_of_likes,
-)
+from alsolike.models.history_model import HistoryModel, weighted_likes, weights_of_likes
 from alsolike.models.linear.config import LinearConfig
 from alsolike.models.linear.training_rows import feature_weights_to_try, training_rows
 from alsolike.models.protocols import Contributions

@@ -282,7 +282,7 @@ class SparseLinearFamily(Family):
         """Return a grid of regularization and dropout with many neighbours, and fewer of them."""
         usual = self.search_space(data, seed=seed)
         grid = [
-            replace(usual[-1], regularization=regularization, dropout=dropout)
+            replace(usual[-1], regularization=regularization, dropout=dropout, feature_weight=0.0)
             for dropout in (0.0, 0.33, 0.5)
             for regularization in (10.0, 30.0, 100.0, 300.0)
         ]
