@@ -62,7 +62,8 @@ def _do(verb: click.Command, words: list[str], *, quiet: bool) -> None:
     if not quiet:
         say(f"\n$ {shlex.join(['alsolike', verb.name or '', *words])}")
     with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
-        verb.main(words, prog_name=verb.name, standalone_mode=False)
+        above = click.get_current_context().parent
+        verb.main(words, prog_name=verb.name, standalone_mode=False, parent=above)
 
 
 def _option(parameter: str) -> str:
