@@ -272,7 +272,7 @@ def test_times_and_scores_are_those_of_the_table_and_models_have_shapes_and_name
     assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
         "als": "circle",
         "ease": "diamond",
-        "popularity": "cross",
+        "popularity": "triangle-down",
     }
     words = {
         layer["data"]["values"][0]["words"]

@@ -166,7 +166,7 @@ def _check_features(names: Sequence[str], features: ItemVectors, n_items: int) -
     vectors = getattr(features, "vectors", None)
     if not isinstance(vectors, sp.csr_array):
         raise SettingError(
-            "Features expected, as alsolike.evaluation.item_to_item.agreement.read_features "
+            "FeatureVectors expected, as alsolike.evaluation.item_to_item.agreement.read_features "
             f"returns them, not {said(features)}."
         )
     if vectors.shape[0] != n_items:
