@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
     from alsolike.data.merge import joined
+    from alsolike.data.pictures.vectors import picture_vectors
     from alsolike.data.reading.features.further import encode_more
+    from alsolike.data.reading.features.item_vectors import text_vectors
     from alsolike.data.reading.features.read_features import read_features, with_features
     from alsolike.data.reading.read import read
     from alsolike.data.splitting.folds import split_folds
@@ -122,6 +124,7 @@ __all__ = [
     "leave_one_out",
     "load",
     "loss",
+    "picture_vectors",
     "read",
     "read_features",
     "recommend",
@@ -137,6 +140,7 @@ __all__ = [
     "similar_users",
     "split_folds",
     "suggest_features",
+    "text_vectors",
     "why_similar",
     "with_features",
     "with_similarity",
@@ -148,7 +152,9 @@ _MODULES = {
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),
+    "data.pictures.vectors": ("picture_vectors",),
     "data.reading.features.further": ("encode_more",),
+    "data.reading.features.item_vectors": ("text_vectors",),
     "data.reading.features.read_features": ("read_features", "with_features"),
     "data.reading.read": ("read",),
     "data.splitting.folds": ("split_folds",),

@@ -14,7 +14,17 @@ from typing import Any
 
 import click
 
-from alsolike.cli import demo, export, features, pipeline, query, serve, signals, similar
+from alsolike.cli import (
+    demo,
+    export,
+    features,
+    pictures,
+    pipeline,
+    query,
+    serve,
+    signals,
+    similar,
+)
 from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
@@ -187,6 +197,7 @@ for verb in (
     similar.similar,
     similar.why,
     similar.similar_users,
+    pictures.features,
     features.items_for,
     features.suggest_features,
     features.add_items,
