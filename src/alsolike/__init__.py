@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from alsolike.data.pictures.vectors import picture_vectors
     from alsolike.data.reading.features.further import encode_more
     from alsolike.data.reading.features.item_vectors import text_vectors
+    from alsolike.data.reading.features.near_duplicates import near_duplicates
     from alsolike.data.reading.features.read_features import read_features, with_features
     from alsolike.data.reading.read import read
     from alsolike.data.splitting.folds import split_folds
@@ -124,6 +125,7 @@ __all__ = [
     "leave_one_out",
     "load",
     "loss",
+    "near_duplicates",
     "picture_vectors",
     "read",
     "read_features",
@@ -155,6 +157,7 @@ _MODULES = {
     "data.pictures.vectors": ("picture_vectors",),
     "data.reading.features.further": ("encode_more",),
     "data.reading.features.item_vectors": ("text_vectors",),
+    "data.reading.features.near_duplicates": ("near_duplicates",),
     "data.reading.features.read_features": ("read_features", "with_features"),
     "data.reading.read": ("read",),
     "data.splitting.folds": ("split_folds",),

@@ -32,6 +32,10 @@ _OF_PICTURES = ("folder", "network", "size", "pixels")
     help="What --network takes [default: imagenet].",
 )
 @click.option("--components", type=click.IntRange(1), help="Of vectors of texts [default: 128].")
+@click.option("--near-duplicates", type=PATH, metavar="FILE",
+              help="Write ITEMS with a column look_alike, for --items and --one-of look_alike.")  # fmt: skip
+@click.option("--alike-from", type=float, default=0.95, show_default=True, metavar="COSINE",
+              help="Cosine from which two items are near-duplicates.")  # fmt: skip
 @click.option("--delimiter", help="Of a text file [default: found].")
 @click.option("--header/--no-header", default=None, help="Whether the first row names columns.")
 @click.option("--encoding", metavar="NAME", help="Of a text file [default: found].")
@@ -44,6 +48,8 @@ def features(
     column: str | None,
     item_id: str | None,
     components: int | None,
+    near_duplicates: Path | None,
+    alike_from: float,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -53,9 +59,11 @@ def features(
     fetched. If it is interrupted, the same command goes on.
     """
     from alsolike.cli.terminal import Terminal
+    from alsolike.data.reading.features import near_duplicates as duplicates
+    from alsolike.data.reading.features.tables import Form
     from alsolike.storage.atomic import refuse_overlap
 
-    refuse_overlap([items], [to])
+    refuse_overlap([items], [to, *([near_duplicates] if near_duplicates else [])])
     if to.suffix != ".npz":
         raise click.UsageError(f"--to is the name of a file that ends in .npz, not {to.name}.")
     given = {name: value for name, value in options.items() if value is not None}
@@ -83,6 +91,11 @@ def features(
             )
         found.save(to)
         resume.unlink(missing_ok=True)
+    same = duplicates.near_duplicates(found, least=alike_from, threads=options["threads"])
+    if near_duplicates is not None:
+        dialect = (options[name] for name in ("delimiter", "header", "encoding"))
+        form = Form.of(*dialect)
+        duplicates.write_with_groups(near_duplicates, items, same, id_column=item_id, form=form)
     if not quiet:
-        say(str(found.report))
+        say(f"{found.report}\n{same}")
         say(f"Saved {to}; give it as --item-vectors {to}")

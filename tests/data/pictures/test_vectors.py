@@ -1,16 +1,23 @@
 """Vectors of the pictures and texts of a table: ids, reports, going on after a kill, networks."""
 
 import csv
+import io
 
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper
+from PIL import Image
 
 import alsolike as al
+from alsolike.cli.group import main
 from alsolike.data.datasets.demo import KINDS, draw
 from alsolike.data.pictures import pretrained, vectors
+from alsolike.data.pictures.drawings import Drawer
 from alsolike.data.pictures.pretrained import Embedding
+from alsolike.data.reading.features.item_vectors import ItemVectors
+from alsolike.data.vocabulary import Vocabulary
 from alsolike.errors import DataError, SettingError, WritingError
 from alsolike.progress import Observer
 
@@ -173,7 +180,7 @@ def test_texts_with_related_words_are_near(tmp_path):
     assert "left out: items without known words  2" in str(found.report)
     whole = al.text_vectors(path)
     assert 0.95 < whole.report.share <= 1
-    with pytest.raises(DataError, match="texts that share words expected"):
+    with pytest.raises(DataError, match="a smaller feature_min= keeps more"):
         al.text_vectors(
             table(tmp_path / "few.csv", [(1, "one"), (2, "two")], ("id", "description"))
         )
@@ -191,3 +198,61 @@ def test_kinds_of_the_demo_are_found_again():
     same = kinds[near.argmax(axis=1)]
     assert (same // 3 == kinds // 3).mean() > 0.95
     assert (same % 3 == kinds % 3).mean() > 0.75
+
+
+def of_vectors(vectors, ids=None):
+    known = [f"m{at}" for at in range(len(vectors))] if ids is None else ids
+    return ItemVectors(Vocabulary.of(known, kind="item"), np.asarray(vectors, np.float32), "")
+
+
+def test_near_duplicates_are_grouped_by_chains(monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(40, 30))
+    vectors[7] = vectors[3] * 1.01
+    vectors[30] = vectors[7] + 0.02 * rng.normal(size=30)
+    vectors[21] = vectors[20]
+    found = al.near_duplicates(of_vectors(vectors, list(range(100, 140))))
+    assert found.groups() == [[103, 107, 130], [120, 121]]
+    assert found.column() == {"103": "103", "107": "103", "130": "103", "120": "120", "121": "120"}
+    assert str(found) == ("near-duplicates  2 groups of 5 items, by a cosine of 0.95 "
+                          "(103 = 107 = 130; 120 = 121)")  # fmt: skip
+    monkeypatch.setattr("alsolike.data.reading.features.near_duplicates._ROWS", 7)
+    again = al.near_duplicates(of_vectors(vectors, list(range(100, 140))), threads=2)
+    assert again.group.tolist() == found.group.tolist()
+    alone = al.near_duplicates(of_vectors(vectors[10:20]), least=1)
+    assert "none, by a cosine of 1" in str(alone)
+    with pytest.raises(SettingError, match="above 0 and at most 1"):
+        al.near_duplicates(of_vectors(vectors), least=2)
+
+
+def test_the_command_writes_vectors_and_groups(tmp_path):
+    shown = drawings(20)
+    picture = io.BytesIO()
+    with Drawer() as drawer:
+        drawn = Image.open(io.BytesIO(drawer.png(shown[0].encode()))).convert("RGB")
+    drawn.resize((180, 180)).save(picture, "JPEG", quality=60)
+    (tmp_path / "small.jpg").write_bytes(picture.getvalue())
+    rows = [*((f"m{at}", one) for at, one in enumerate(shown)), ("copy", "small.jpg")]
+    path = table(tmp_path / "items.csv", rows)
+    to, groups = tmp_path / "images.npz", tmp_path / "grouped.csv"
+    done = CliRunner().invoke(main, ["features", "images", str(path), "--to", str(to),
+                                     "--near-duplicates", str(groups)])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "near-duplicates  1 groups of 2 items, by a cosine of 0.95 (copy = m0)" in done.output
+    assert not to.with_name("images.npz.unfinished").exists()
+    with np.load(to) as stored:
+        assert stored["vectors"].shape == (21, 1280)
+    with groups.open(newline="") as file:
+        kept = list(csv.DictReader(file))
+    assert [row["image"] for row in kept] == [image for _, image in rows]
+    assert {row["mid"]: row["look_alike"] for row in kept if row["look_alike"]} == {
+        "m0": "copy", "copy": "copy",
+    }  # fmt: skip
+    for wrong, said in ((["--components", "3"], "for texts"), (["--size", "8"], "32<=x<=1024")):
+        done = CliRunner().invoke(main, ["features", "images", str(path), "--to", str(to), *wrong])
+        assert done.exit_code == 2
+        assert said in done.output
+    done = CliRunner().invoke(main, ["features", "texts", str(path), "--to", str(to),
+                                     "--column", "image", "--size", "64"])  # fmt: skip
+    assert done.exit_code == 2
+    assert "--size is for images" in done.output

@@ -14,6 +14,7 @@ from alsolike.data.features.columns import Column
 from alsolike.data.features.encode import encode
 from alsolike.data.reading.features.asked import AskedColumn
 from alsolike.data.reading.features.tables import Form, load_table, of_loaded
+from alsolike.data.reading.source_table import SourceTable
 from alsolike.data.reading.sources import Ref, workspace
 from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
@@ -97,14 +98,19 @@ def read_cells(
     with workspace(threads) as (connection, scratch):
         ids = [] if id_column is None else [id_column]
         loaded = load_table(connection, scratch, "cell_table", items, ids, form=form)
-        likely: Sequence[Ref] = [name for name in _LIKELY if name in loaded.names]
-        key = id_column if id_column is not None else (likely[0] if likely else 1)
+        key = key_of_items(loaded, id_column)
         found = of_loaded(connection, loaded, key, [AskedColumn(column, "words")], "item")
     cells = [""] * len(found.ids)
     told = found.columns[0]
     for row, cell in zip(told.rows.tolist(), told.cells, strict=True):
         cells[row] = str(cell)
     return ItemCells(found.ids, cells, found.repeated, found.without_id)
+
+
+def key_of_items(loaded: SourceTable, id_column: Ref | None) -> Ref:
+    """Return the column of ids: the one asked for, or the likely one, else the first."""
+    likely: Sequence[Ref] = [name for name in _LIKELY if name in loaded.names]
+    return id_column if id_column is not None else (likely[0] if likely else 1)
 
 
 @dataclass(frozen=True, kw_only=True)
