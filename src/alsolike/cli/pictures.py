@@ -33,8 +33,8 @@ _OF_PICTURES = ("folder", "network", "size", "pixels")
 )
 @click.option("--components", type=click.IntRange(1), help="Of vectors of texts [default: 128].")
 @click.option("--near-duplicates", type=PATH, metavar="FILE",
-              help="Write ITEMS with a column look_alike, for --items and --one-of look_alike.")  # fmt: skip
-@click.option("--alike-from", type=float, default=0.95, show_default=True, metavar="COSINE",
+              help="Write ITEMS with a column look_alike, for --one-of look_alike.")  # fmt: skip
+@click.option("--alike-from", type=float, default=0.97, show_default=True, metavar="COSINE",
               help="Cosine from which two items are near-duplicates.")  # fmt: skip
 @click.option("--delimiter", help="Of a text file [default: found].")
 @click.option("--header/--no-header", default=None, help="Whether the first row names columns.")

@@ -214,7 +214,7 @@ def test_near_duplicates_are_grouped_by_chains(monkeypatch):
     found = al.near_duplicates(of_vectors(vectors, list(range(100, 140))))
     assert found.groups() == [[103, 107, 130], [120, 121]]
     assert found.column() == {"103": "103", "107": "103", "130": "103", "120": "120", "121": "120"}
-    assert str(found) == ("near-duplicates  2 groups of 5 items, by a cosine of 0.95 "
+    assert str(found) == ("near-duplicates  2 groups of 5 items, by a cosine of 0.97 "
                           "(103 = 107 = 130; 120 = 121)")  # fmt: skip
     monkeypatch.setattr("alsolike.data.reading.features.near_duplicates._ROWS", 7)
     again = al.near_duplicates(of_vectors(vectors, list(range(100, 140))), threads=2)
@@ -230,15 +230,15 @@ def test_the_command_writes_vectors_and_groups(tmp_path):
     picture = io.BytesIO()
     with Drawer() as drawer:
         drawn = Image.open(io.BytesIO(drawer.png(shown[0].encode()))).convert("RGB")
-    drawn.resize((180, 180)).save(picture, "JPEG", quality=60)
-    (tmp_path / "small.jpg").write_bytes(picture.getvalue())
-    rows = [*((f"m{at}", one) for at, one in enumerate(shown)), ("copy", "small.jpg")]
+    drawn.resize((400, 400)).save(picture, "JPEG", quality=80)
+    (tmp_path / "large.jpg").write_bytes(picture.getvalue())
+    rows = [*((f"m{at}", one) for at, one in enumerate(shown)), ("copy", "large.jpg")]
     path = table(tmp_path / "items.csv", rows)
     to, groups = tmp_path / "images.npz", tmp_path / "grouped.csv"
     done = CliRunner().invoke(main, ["features", "images", str(path), "--to", str(to),
                                      "--near-duplicates", str(groups)])  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "near-duplicates  1 groups of 2 items, by a cosine of 0.95 (copy = m0)" in done.output
+    assert "near-duplicates  1 groups of 2 items, by a cosine of 0.97 (copy = m0)" in done.output
     assert not to.with_name("images.npz.unfinished").exists()
     with np.load(to) as stored:
         assert stored["vectors"].shape == (21, 1280)

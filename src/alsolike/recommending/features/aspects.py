@@ -100,7 +100,7 @@ def aspects_of(features: Features, by: By) -> Aspects:
         return Aspects(by, likes=by == "both", blocks=None)
     wanted = [part.strip() for part in by.split(",") if part.strip()]
     chosen: dict[int, None] = {}
-    for one in wanted:
+    for one in wanted or [by]:
         if one == "likes":
             continue
         blocks = _named(features, one)

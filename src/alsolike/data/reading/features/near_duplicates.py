@@ -19,7 +19,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.storage.atomic import write_text
 
-LEAST = 0.95  # cosine of vectors less their mean
+LEAST = 0.97  # cosine of vectors less their mean
 COLUMN = "look_alike"  # of a table of items
 
 _ROWS = 512  # compared with all others at a time
