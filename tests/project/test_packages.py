@@ -50,6 +50,8 @@ WRITES = {
     "cli/group.py": "opens the null device where a reader has gone",
     "data/reading/files/unpacking.py": "unpacks into a scratch folder",
     "storage/sqlite.py": "SQLite keeps a journal of its own; copies go to a temporary folder",
+    "data/pictures/drawings.py": "opens the pipe to the process that asked",
+    "data/pictures/unfinished.py": "appends vectors, each with a checksum",
     "cli/signals.py": "opens standard streams that are closed",
     "testing.py": "writes to a temporary folder",
     "web/monitoring/access_log.py": "appends lines, each in one write",

@@ -328,13 +328,11 @@ def similar(
     rules : Rules or None
         As in `alsolike.recommend`; not together with `include_self`.
     by : str
-        Compare items by ``"likes"``, what the model learned, all of the above; by ``"features"``,
-        such as tags; by the name of a block of features, such as ``"images"``; or by several, with
-        commas. With likes, as in ``"likes,images"``, it is the mean of both scores, each
-        standardized; ``"both"`` is likes and all features. Of the other arguments, only `k` and
-        `rules` go with what is not likes alone, which lists new items without likes, too.
-    weight : float
-        Of features, from 0 to 1, where items are compared by likes and features.
+        Compare items by ``"likes"``, all of the above; by ``"features"``, or a block of them, such
+        as ``"images"``; or by several with commas: ``"likes,images"`` is the mean of both scores,
+        each standardized, ``"both"`` that of likes and all features. But for likes alone, only `k`
+        and `rules` go with it, and new items are listed, too. `weight`, from 0 to 1, is that of
+        features beside likes.
     engine, observer
         As in `top_items`.
 
