@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from alsolike.models.baselines.popularity import fit_popularity
     from alsolike.models.blend.config import BlendConfig
     from alsolike.models.bundle.io import load, save
+    from alsolike.models.explicit_als.config import ExplicitALSConfig
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.feature_als.config import FeatureALSConfig
     from alsolike.models.fit import fit, iterate
@@ -79,6 +80,7 @@ __all__ = [
     "AlsolikeError",
     "BlendConfig",
     "EASEConfig",
+    "ExplicitALSConfig",
     "FactorModel",
     "FeatureALSConfig",
     "FeatureTable",
@@ -172,6 +174,7 @@ _MODULES = {
     "models.blend.config": ("BlendConfig",),
     "models.bundle.io": ("load", "save"),
     "models.als.config": ("ALSConfig",),
+    "models.explicit_als.config": ("ExplicitALSConfig",),
     "models.feature_als.config": ("FeatureALSConfig",),
     "models.linear.ease": ("EASEConfig",),
     "models.linear.sparse": ("SparseLinearConfig",),

@@ -16,6 +16,7 @@ SETTINGS = {
     "ease": ["regularization=20"],
     "sparse-linear": ["neighbours=8", "regularization=20"],
     "feature-als": ["factors=4", "iterations=3"],
+    "explicit-als": ["factors=4", "iterations=3"],
     "popularity": [],
     "random": ["seed=5"],
     "blend": ["weights=[0.25, 0.75]"],
@@ -42,7 +43,7 @@ def fitted(request: pytest.FixtureRequest, likes: Path) -> tuple[str, Path]:
     words = [word for one in SETTINGS[family] for word in ("--set", one)]
     said = fine("fit", likes, "--item-name", "name", "--to", to, "--family", family, *words).output
     assert f"Saved in {to}" in said
-    assert ("loss" in said) == (family in ("als", "feature-als"))
+    assert ("loss" in said) == (family in ("als", "feature-als", "explicit-als"))
     return family, to
 
 

@@ -33,6 +33,7 @@ FOLD_IN = [name for name in OURS if name != "factors"]
 EXPLAIN = [
     "als",
     "feature-als",
+    "explicit-als",
     "item-knn",
     "ease",
     "sparse-linear",
@@ -40,9 +41,9 @@ EXPLAIN = [
     "blend",
     "co-counts",
 ]
-FACTORS = ["als", "feature-als", "factors"]
+FACTORS = ["als", "feature-als", "explicit-als", "factors"]
 MAPPED = [*FACTORS, "blend"]  # which has a member with factors
-WITH_DIAL = ["als", "feature-als", "factors", "item-knn", "blend"]
+WITH_DIAL = ["als", "feature-als", "explicit-als", "factors", "item-knn", "blend"]
 PAGES = (
     "/", "/?q=Bj%C3%B6rk", "/random", "/items/i1", "/user", "/users/u1", "/try",
     "/try?item=i1&item=i2", "/map", "/map?item=i1", "/compare", "/compare/result", "/about",

@@ -261,6 +261,7 @@ def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
 SETTINGS: dict[str, dict[str, Any]] = {
     "feature-als": {"factors": 4, "iterations": 2},
     "als": {"factors": 3, "iterations": 2},
+    "explicit-als": {"factors": 3, "iterations": 2, "bias_regularization": 0.2},
     "item-knn": {"neighbours": 5, "weighting": "bm25"},
     "ease": {"regularization": 20.0},
     "sparse-linear": {"neighbours": 5, "regularization": 20.0},
