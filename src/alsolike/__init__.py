@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
     from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
+    from alsolike.evaluation.metrics.ratings import evaluate_ratings
     from alsolike.export.factors import export_factors
     from alsolike.models.als.config import ALSConfig
     from alsolike.models.als.train import fold_in, fold_in_items, loss
@@ -103,6 +104,7 @@ __all__ = [
     "evaluate",
     "evaluate_folds",
     "evaluate_new_items",
+    "evaluate_ratings",
     "expand",
     "explain",
     "export_factors",
@@ -169,6 +171,7 @@ _MODULES = {
     "evaluation.cold_items.evaluate": ("evaluate_new_items",),
     "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
+    "evaluation.metrics.ratings": ("evaluate_ratings",),
     "export.factors": ("export_factors",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
     "models.blend.config": ("BlendConfig",),

@@ -79,11 +79,16 @@ def _evaluation_command(verb: Callable[..., None]) -> click.Command:
 def evaluate(
     verbose: bool, metrics: str | None, agree: str | None, new_items: bool, **options: Any
 ) -> None:
-    """Score a model on held-out likes, each mean with its 95 % interval."""
+    """Score a model on held-out likes, each mean with its 95 % interval.
+
+    Of a model that predicts ratings, the errors of these come first: RMSE and MAE.
+    """
     from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
     from alsolike.evaluation.metrics.evaluate import ACCURACY, USUAL
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
+    from alsolike.evaluation.metrics.ratings import evaluate_ratings
     from alsolike.evaluation.metrics.result import describe_degenerate
+    from alsolike.models.protocols import PredictsRatings
     from alsolike.pipeline.similar_items.compare import FeatureSource
 
     loaded, known, how = _evaluation_inputs(**options)
@@ -95,6 +100,8 @@ def evaluate(
         return
     names = USUAL if metrics is None else names_of(metrics) or ()
     features = None if agree is None else FeatureSource.of(agree).read(loaded)
+    if isinstance(loaded, PredictsRatings):
+        say_answer(evaluate_ratings(loaded, known, engine=how["engine"]), verbose=verbose)
     evaluation = measure(loaded, known, metrics=names, features=features, **how)
     summary = evaluation.table()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)

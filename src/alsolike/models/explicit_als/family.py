@@ -21,6 +21,7 @@ class ExplicitALSFamily(Family):
     model: ClassVar[type[FittedModel]] = ExplicitALSModel
     scored: ClassVar[Literal["sweeps", "end"]] = "sweeps"
     goes_on: ClassVar[bool] = True
+    predicts_ratings: ClassVar[bool] = True
     advice: ClassVar[str] = (
         "Its scores are predicted ratings: values that are all alike teach it nothing."
     )
@@ -76,9 +77,17 @@ class ExplicitALSFamily(Family):
         """Return settings with more and with less regularization, and biases alone."""
         return [
             ExplicitALSConfig(factors=factors, regularization=regularization, seed=seed)
-            for factors in (16, 64)
-            for regularization in (0.03, 0.05, 0.08, 0.12)
+            for factors in (8, 32, 64)
+            for regularization in (0.05, 0.08, 0.12, 0.2)
         ]
+
+    def rating_baselines(self, *, seed: int = 0) -> Sequence[ExplicitALSConfig]:
+        """Return biases alone."""
+        return [ExplicitALSConfig(factors=0, seed=seed)]
+
+    def why_tried(self, data: TrainingData) -> str:
+        """Say when it is tried."""
+        return "where ratings are predicted"
 
     def code(self, config: ExplicitALSConfig, train: Interactions) -> tuple[Any, ...] | None:
         """Return whether there are more than small systems, and some that need float64."""

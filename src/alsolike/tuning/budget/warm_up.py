@@ -12,6 +12,7 @@ from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.learning_curve import Panel
 from alsolike.evaluation.objectives.base import Objective
+from alsolike.evaluation.objectives.ratings import RatingsObjective
 from alsolike.kernels.solver.batch import SMALL
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
@@ -41,6 +42,7 @@ def compile_for(objectives: Mapping[str, Objective], codes: Collection[Code]) ->
     unseen = any(objective.is_of_unseen_users for objective in objectives.values())
     split = hold_out_unseen_users(likes) if unseen else hold_out(likes, k=2, share=0.3)
     panel = Panel(split, objectives, 0, alone)
-    panel.point(1, fit_popularity(split.train))
+    if not any(isinstance(objective, RatingsObjective) for objective in objectives.values()):
+        panel.point(1, fit_popularity(split.train))
     for name, code in sorted(codes):
         panel.point(1, fit(split.train, family_named(name).small(code), engine=alone))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alsolike.errors import DegenerateError, FitError
+from alsolike.evaluation.objectives.base import as_gain
 from alsolike.models.family import Family
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config, recorded_settings
@@ -387,7 +388,7 @@ class SearchRun:
         return TrialResult(
             trial,
             {
-                sweep: figures[score]
+                sweep: as_gain(score, figures[score])
                 for sweep, figures in self._ledger.points(entry).items()
                 if sweep <= trial.sweeps
                 and self._ledger.error(entry) is None
