@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from alsolike.recommending.features.new_items import add_items
     from alsolike.recommending.new_users import recommend_to_new
     from alsolike.recommending.pair_scores import scores
+    from alsolike.recommending.ratings import predict_ratings, predict_ratings_for
     from alsolike.recommending.rules.rules import Rules
     from alsolike.recommending.similarity import similar_users
     from alsolike.recommending.single import recommend_for_likes
@@ -126,6 +127,8 @@ __all__ = [
     "leave_one_out",
     "load",
     "loss",
+    "predict_ratings",
+    "predict_ratings_for",
     "read",
     "read_features",
     "recommend",
@@ -201,6 +204,7 @@ _MODULES = {
     "recommending.new_users": ("recommend_to_new",),
     "recommending.single": ("recommend_for_likes",),
     "recommending.pair_scores": ("scores",),
+    "recommending.ratings": ("predict_ratings", "predict_ratings_for"),
     "recommending.rules.rules": ("Rules",),
     "recommending.similarity": ("similar_users",),
     "pipeline.job": ("Job",),

@@ -192,6 +192,7 @@ for verb in (
     features.add_items,
     query.recommend,
     query.scores,
+    query.predict,
     query.explain,
     similar.gallery,
     query.describe,

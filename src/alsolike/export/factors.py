@@ -128,7 +128,8 @@ def export_factors(
     ('a0', 2) 4 5
     """
     loaded, version = _loaded(model, folder)
-    found = factor_model_of(loaded, "export factors")
+    is_own = isinstance(loaded, HasFactors)  # with what is no factor, such as biases of ratings
+    found = loaded if is_own else factor_model_of(loaded, "export factors")
     for rows, ids in ((found.user_factors, found.users), (found.item_factors, found.items)):
         squares = np.einsum("rf,rf->r", rows, rows, dtype=np.float64)
         directed_rows(np.sqrt(squares).astype(np.float32), ids)  # refuses those not finite
@@ -190,9 +191,15 @@ def _write(path: Path, *, ids: Vocabulary, factors: Floats, names: Any = None) -
 
 
 def _notes(model: FittedModel, found: HasFactors) -> list[str]:
-    """Say that factors are those of a part of a model; or nothing."""
+    """Say that factors are those of a part of a model, or partly biases; or nothing."""
     if not isinstance(model, HoldsFactors):
         return []
+    if isinstance(model, HasFactors):
+        beside = found.factors - model.factor_model.factors
+        return [
+            f"The last {beside} columns are biases, part of the score and of nothing else: compare "
+            "items, and users, by the other columns alone."
+        ] * bool(beside)
     return [
         f"The factors are those of the member {found.name!r} of {model.name!r}: their products are "
         "the scores of that member alone, not those that recommend ranks by."

@@ -50,7 +50,8 @@ def put_together(new):
 
 
 @pytest.mark.parametrize(
-    "family", [name for name in names() if name not in ("als", "feature-als", "blend")]
+    "family",
+    [name for name in names() if name not in ("als", "feature-als", "explicit-als", "blend")],
 )
 def test_models_of_likes_are_as_if_fitted_to_all_likes(family):
     model = al.fit(LIKES, family=family, **SETTINGS.get(family, {}))

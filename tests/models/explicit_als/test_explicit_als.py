@@ -253,6 +253,9 @@ def test_bad_data_are_refused(ratings: Interactions) -> None:
     nothing = ratings.keep(np.zeros(ratings.n_interactions, dtype=bool))
     with pytest.raises(DataError, match="no ratings to train on"):
         next(iterate(nothing, BIASED))
+    alike = Interactions.from_matrix(sp.csr_array(np.full((3, 4), 2.0, dtype=np.float32)))
+    with pytest.raises(DataError, match="all 12 are 2, and their mean predicts each"):
+        next(iterate(alike, BIASED))
     with pytest.raises(FitError, match="too large or too small"):
         next(iterate(ratings, replace(BIASED, regularization_exponent=1e4)))
     with pytest.raises(SettingError, match="explicit ALS is needed"):

@@ -237,6 +237,8 @@ def evaluate_ratings(
         raise DataError("There is no held-out rating to measure errors of.")
     own = model.rating_range if clip else None
     known = getattr(model, "history", None) if train is None else train
+    if known is not None and not known.n_interactions:
+        known = None
     return RatingEvaluation(
         model.name,
         held_out.users.ids_of(ratings.users),
@@ -253,9 +255,13 @@ def simpler(
     clip: tuple[float, float] | None = None,
     engine: Engine | None = None,
 ) -> dict[str, RatingErrors]:
-    """Return the errors of the mean of the training ratings, and of biases alone, by name."""
+    """Return the errors of the mean of the training ratings, and of biases alone, by name.
+
+    Where all training ratings are equal, there are no biases.
+    """
+    values = train.user_items.data
+    found = {_MEAN: ratings.errors_of(values.mean(dtype=np.float64), clip=clip)}
+    if values.min() == values.max():
+        return found
     biases = fit(train, ExplicitALSConfig(factors=0), engine=engine)
-    return {
-        _BIASES: ratings.errors(biases, clip=clip),
-        _MEAN: ratings.errors_of(train.user_items.data.mean(dtype=np.float64), clip=clip),
-    }
+    return {_BIASES: ratings.errors(biases, clip=clip), **found}

@@ -53,7 +53,7 @@ def iterate(
     SettingError
         `start` has other factors, or biases where there are none here.
     DataError
-        There is nothing to train on.
+        There is nothing to train on, or all ratings are equal and there are biases.
 
     References
     ----------
@@ -90,6 +90,12 @@ class Training:
         expect_interactions(train)
         if not train.n_interactions:
             raise DataError("There are no ratings to train on.")
+        if config.biases and train.n_interactions > 1 and are_all_equal(train):
+            raise DataError(
+                f"Ratings of several values expected; all {train.n_interactions:,} are "
+                f"{train.user_items.data[0]:g}, and their mean predicts each. Read them with the "
+                "column of ratings (value=), or fit a model of likes: family='als'."
+            )
         self._train, self._config, self._engine = train, config, engine
         self._mean = float(train.user_items.data.mean(dtype=np.float64)) if config.biases else 0.0
         self._user_side = side_of(train.user_items, config, "user", train.users)
@@ -126,6 +132,12 @@ class Training:
             user_features=self._train.user_features,
             history=self._train,
         )
+
+
+def are_all_equal(ratings: Interactions) -> bool:
+    """Return whether there is only one value."""
+    values = ratings.user_items.data
+    return bool(values.min(initial=np.inf) >= values.max(initial=-np.inf))
 
 
 def _drawn(n_users: int, config: ExplicitALSConfig) -> Floats:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from alsolike.models.protocols import HasFactors
+from alsolike.models.protocols import HasFactors, HoldsFactors
 from alsolike.models.similarity.exact import exact_products
 from alsolike.recommending.co_likes import pair_evidence
 from alsolike.recommending.shared import unit_rows
@@ -17,6 +17,8 @@ def cosine(served: ServedModel, row: int, other: int) -> float | None:
     model = served.model
     if not isinstance(model, HasFactors):
         return None
+    if isinstance(model, HoldsFactors):  # of which some columns are biases, not compared
+        model = model.factor_model
     pair = np.array([row, other])
     one, two = unit_rows(model.item_factors[pair], model.item_norms[pair])
     (product,) = exact_products(one[None], two)
