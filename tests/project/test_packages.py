@@ -31,6 +31,7 @@ SMALL = {
     "engines/hardware.py": "below all other modules",
     "text.py": "below all other modules; it will take more",
     "recommending/ranking/prepared.py": "one idea, with a lock of its own",
+    "models/explicit_als/fold_in.py": "what the model needs of the compiler, which it does without",
     "models/feature_als/loss.py": "loads the compiler, which the model does without",
     "kernels/solver/prior.py": "one loop over interactions, which no other solver needs",
     "models/linear/training_rows.py": "for both families of linear models",

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from alsolike.cli import demo, export, features, pipeline, query, serve, signals, similar
+from alsolike.cli import demo, export, features, pipeline, query, scores, serve, signals, similar
 from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
@@ -191,8 +191,8 @@ for verb in (
     features.suggest_features,
     features.add_items,
     query.recommend,
-    query.scores,
-    query.predict,
+    scores.scores,
+    scores.predict,
     query.explain,
     similar.gallery,
     query.describe,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alsolike.cli.arguments import names_of, ratings_of, settings_with
+from alsolike.cli.arguments import names_of, settings_with
 from alsolike.cli.files import held_out_likes, load_model, read_likes, say_rules, show_rows
 from alsolike.cli.ids import expect_one_group, item_ids, rules_of, user_ids, user_ids_or_new
 from alsolike.cli.options import (
@@ -337,62 +337,6 @@ def _for_liked(
     if keep_seen:
         raise click.UsageError("--keep-seen is not for --like: these items are never listed.")
     return recommend_for_likes(loaded, dict.fromkeys(item_ids(loaded, liked), 1.0), **how)
-
-
-@click.command()
-@click.argument("model", type=PATH)
-@click.argument("user")
-@click.argument("items", nargs=-1, required=True)
-@to_option
-@verbose_option
-def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verbose: bool) -> None:
-    """Score ITEMS, given by id or name, for a USER."""
-    from alsolike.recommending.pair_scores import scores as of_pairs
-
-    loaded = load_model(model, to)
-    ids = item_ids(loaded, items)
-    show_rows(of_pairs(loaded, user_ids(loaded, [user]) * len(ids), ids), to, verbose=verbose)
-
-
-@click.command()
-@click.argument("model", type=PATH)
-@click.argument("items", nargs=-1, required=True)
-@click.option("--user", help="Predict for this user of the model.")
-@click.option(
-    "--rated",
-    multiple=True,
-    metavar="ITEM=RATING",
-    help="Predict for somebody who gave this item, by id or name, this rating; repeatable.",
-)
-@click.option("--clip", is_flag=True, help="Clip predictions to the range of the training ratings.")
-@to_option
-@verbose_option
-def predict(
-    model: Path,
-    items: tuple[str, ...],
-    user: str | None,
-    rated: tuple[str, ...],
-    clip: bool,
-    to: Path | None,
-    verbose: bool,
-) -> None:
-    """Predict the ratings of ITEMS, given by id or name, by a model of ratings.
-
-    For a user of the model, for somebody new by some ratings, or, with neither, for anybody.
-    """
-    from alsolike.recommending.ratings import predict_ratings, predict_ratings_for
-
-    if user is not None and rated:
-        raise click.UsageError("Give --user or --rated, not both.")
-    loaded = load_model(model, to)
-    ids = item_ids(loaded, items)
-    if user is not None:
-        found = predict_ratings(loaded, user_ids(loaded, [user]) * len(ids), ids, clip=clip)
-    else:
-        given = dict(ratings_of(rated))
-        known = dict(zip(item_ids(loaded, tuple(given)), given.values(), strict=True))
-        found = predict_ratings_for(loaded, known, ids, clip=clip)
-    show_rows(found, to, verbose=verbose)
 
 
 @click.command()

@@ -128,8 +128,11 @@ def export_factors(
     ('a0', 2) 4 5
     """
     loaded, version = _loaded(model, folder)
-    is_own = isinstance(loaded, HasFactors)  # with what is no factor, such as biases of ratings
-    found = loaded if is_own else factor_model_of(loaded, "export factors")
+    found: HasFactors
+    if isinstance(loaded, HasFactors):  # with what is no factor, such as biases of ratings
+        found = loaded
+    else:
+        found = factor_model_of(loaded, "export factors")
     for rows, ids in ((found.user_factors, found.users), (found.item_factors, found.items)):
         squares = np.einsum("rf,rf->r", rows, rows, dtype=np.float64)
         directed_rows(np.sqrt(squares).astype(np.float32), ids)  # refuses those not finite

@@ -384,15 +384,13 @@ class SearchRun:
 
         Points of later rounds may be recorded already.
         """
-        score = self._plan.score
+        score, has_failed = self._plan.score, self._ledger.error(entry) is not None
         return TrialResult(
             trial,
             {
                 sweep: as_gain(score, figures[score])
                 for sweep, figures in self._ledger.points(entry).items()
-                if sweep <= trial.sweeps
-                and self._ledger.error(entry) is None
-                and rank_key(figures, score)[0]
+                if sweep <= trial.sweeps and not has_failed and rank_key(figures, score)[0]
             },
         )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from alsolike.models.protocols import HasFactors, HoldsFactors
+from alsolike.models.protocols import HasFactors, factor_model_of
 from alsolike.models.similarity.exact import exact_products
 from alsolike.recommending.co_likes import pair_evidence
 from alsolike.recommending.shared import unit_rows
@@ -14,11 +14,10 @@ from alsolike.web.serving.registry import ServedModel
 
 def cosine(served: ServedModel, row: int, other: int) -> float | None:
     """Return the cosine of two items' factors; None for a model without factors."""
-    model = served.model
-    if not isinstance(model, HasFactors):
+    if not isinstance(served.model, HasFactors):
         return None
-    if isinstance(model, HoldsFactors):  # of which some columns are biases, not compared
-        model = model.factor_model
+    # Of some, such as those of ratings, not all columns are compared: biases are not.
+    model = factor_model_of(served.model, "compare items")
     pair = np.array([row, other])
     one, two = unit_rows(model.item_factors[pair], model.item_norms[pair])
     (product,) = exact_products(one[None], two)
