@@ -212,4 +212,6 @@ def test_a_run_by_ratings(split: Split, tmp_path: Path) -> None:
     assert "rating" in fine("predict", model, "i1", "i2", "--user", "u3").output
     assert "i1" in fine("predict", model, "i1", "--rated", "i2=5", "--clip").output
     assert "an item and a number" in refused("predict", model, "i1", "--rated", "i2")
-    assert "not both" in refused("predict", model, "i1", "--user", "u1", "--rated", "i2=5")
+    assert "not both" in refused(
+        "predict", model, "i1", "--user", "u1", "--rated", "i2=5", status=2
+    )

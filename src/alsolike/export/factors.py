@@ -128,11 +128,7 @@ def export_factors(
     ('a0', 2) 4 5
     """
     loaded, version = _loaded(model, folder)
-    found: HasFactors
-    if isinstance(loaded, HasFactors):  # with what is no factor, such as biases of ratings
-        found = loaded
-    else:
-        found = factor_model_of(loaded, "export factors")
+    found = _with_factors(loaded)
     for rows, ids in ((found.user_factors, found.users), (found.item_factors, found.items)):
         squares = np.einsum("rf,rf->r", rows, rows, dtype=np.float64)
         directed_rows(np.sqrt(squares).astype(np.float32), ids)  # refuses those not finite
@@ -191,6 +187,13 @@ def _write(path: Path, *, ids: Vocabulary, factors: Floats, names: Any = None) -
     if names is not None:
         columns["name"] = names.to_array()
     write_table(path, Table(columns), vectors={"factors": factors})
+
+
+def _with_factors(model: FittedModel) -> HasFactors:
+    """Return a model with factors itself, with columns such as biases; else that within it."""
+    if isinstance(model, HasFactors):
+        return model
+    return factor_model_of(model, "export factors")
 
 
 def _notes(model: FittedModel, found: HasFactors) -> list[str]:
