@@ -255,13 +255,17 @@ def _growing(
 def _most_factors(interactions: Interactions, most: int, operations: float) -> int:
     """Return how many factors to try at most: twice the first ones, as often as a sweep allows.
 
+    As many factors as users or items express any scores: no more than that are tried.
+
     Parameters
     ----------
     operations : float
         Multiply-adds of a sweep at most.
     """
-    factors = _FIRST_FACTORS
-    while 2 * factors <= most and sweep_operations(interactions, 2 * factors) <= operations:
+    factors, enough = _FIRST_FACTORS, min(interactions.n_users, interactions.n_items)
+    while factors < enough and 2 * factors <= most:
+        if sweep_operations(interactions, 2 * factors) > operations:
+            break
         factors *= 2
     return factors
 
