@@ -23,10 +23,10 @@ class PairwiseConfig(FamilyConfig):
     added: ClassVar[Mapping[str, Any]] = {}
 
     factors: int = 64
-    iterations: int = 20
-    learning_rate: float = 0.05
-    user_regularization: float = 0.0
-    item_regularization: float = 0.0
+    iterations: int = 40
+    learning_rate: float = 0.1
+    user_regularization: float = 0.005
+    item_regularization: float = 0.015
     bias_regularization: float = 0.0
     negatives_exponent: float = 0.0
     optimizer: Optimizer = "adagrad"
@@ -114,7 +114,7 @@ class BPRConfig(PairwiseConfig):
     """
 
     family: ClassVar[str] = "bpr"
-    candidates: int = 1
+    candidates: int = 8
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,7 +124,7 @@ class BPRConfig(PairwiseConfig):
 @with_hints
 @dataclass(frozen=True, kw_only=True)
 class WARPConfig(PairwiseConfig):
-    """Settings of WARP, which puts likes at the top of lists: the settings of `BPRConfig`, and these.
+    """Settings of WARP, which puts likes at the top of lists: those of `BPRConfig`, and these.
 
     Items j are drawn until one scores above the like i less 1. If that takes t draws, i ranks near
     ``(m - 1) / t`` of m items, and the step is longer the worse that is::
@@ -156,7 +156,8 @@ class WARPConfig(PairwiseConfig):
     """
 
     family: ClassVar[str] = "warp"
-    max_sampled: int = 10
+    learning_rate: float = 0.03
+    max_sampled: int = 100
     kos_draws: int = 0
     kos_order: int = 0
 

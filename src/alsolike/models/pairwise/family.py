@@ -105,11 +105,11 @@ class BPRFamily(PairwiseFamily):
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[BPRConfig]:
         """Return some configurations; docs/decisions/0037-pairwise.md has what they reach."""
         return [
-            BPRConfig(learning_rate=rate, item_regularization=ridge, user_regularization=ridge,
+            BPRConfig(learning_rate=rate, user_regularization=ridge, item_regularization=3 * ridge,
                       candidates=candidates, seed=seed)
-            for rate in (0.1, 0.3)
-            for ridge in (0.003, 0.01)
-            for candidates in (1, 4)
+            for rate in (0.05, 0.1)
+            for ridge in (0.002, 0.007)
+            for candidates in (4, 16)
         ]  # fmt: skip
 
 
@@ -123,9 +123,9 @@ class WARPFamily(PairwiseFamily):
     def search_space(self, data: TrainingData, *, seed: int = 0) -> Sequence[WARPConfig]:
         """Return some configurations; docs/decisions/0037-pairwise.md has what they reach."""
         return [
-            WARPConfig(learning_rate=rate, item_regularization=ridge, user_regularization=ridge,
-                       max_sampled=most, seed=seed)
-            for rate in (0.03, 0.1)
-            for ridge in (0.003, 0.01)
-            for most in (10, 50)
+            WARPConfig(learning_rate=rate, user_regularization=ridge,
+                       item_regularization=3 * ridge, max_sampled=most, seed=seed)
+            for rate in (0.02, 0.04)
+            for ridge in (0.002, 0.007)
+            for most in (30, 100)
         ]  # fmt: skip

@@ -28,8 +28,8 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.integer[Any]]
 
-# Items to be ranked below likes: more than these changed no list of Last.fm's new users.
-_SAMPLE = 1024
+# Items to be ranked below likes; docs/decisions/0037-pairwise.md has what more of them gain.
+_SAMPLE = 256
 _MOST = 10.0  # as in the kernel
 
 

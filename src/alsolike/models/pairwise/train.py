@@ -1,8 +1,10 @@
 """Training of BPR and WARP: epochs of steps in blocks without common users and items."""
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ from alsolike.kernels.pairwise.steps import learn_block
 from alsolike.models.history_model import training_likes
 from alsolike.models.pairwise.config import PairwiseConfig, WARPConfig
 from alsolike.models.pairwise.model import PairwiseModel, Squares
+from alsolike.models.pairwise.schedule import Schedule
 from alsolike.progress import SILENT, Observer
 
 Floats = npt.NDArray[np.float32]
@@ -27,7 +30,7 @@ Indices = npt.NDArray[np.int32]
 # Parts of users and items: so many blocks at most are learned at once. Not by the threads, since
 # the results depend on it.
 _PARTS = 16
-_LEAST_ITEMS, _LEAST_USERS = 64, 8  # of a part
+_LEAST_ITEMS, _LEAST_USERS, _LEAST_LIKES = 64, 8, 8192  # of a part
 # Of an item of average weight, the times that it is among those to draw.
 _TIMES = 8
 
@@ -135,9 +138,11 @@ class Training:
         self._likes = _Likes.of(train, config)
         self._train, self._config, self._kind, self._engine = train, config, kind, engine
         self._epochs = 0 if start is None else start.sweeps
-        self._parts = max(
-            min(_PARTS, train.n_items // _LEAST_ITEMS, train.n_users // _LEAST_USERS), 1
-        )
+        n_parts = min(
+            train.n_items // _LEAST_ITEMS, train.n_users // _LEAST_USERS,
+            len(self._likes.items) // _LEAST_LIKES,
+        )  # fmt: skip
+        self._parts = min(max(n_parts, 1), _PARTS)
         self._draw(train, config, start)
         self._pool = _pool(train, config)
         self._next = np.zeros(train.n_users, dtype=np.int64)
@@ -194,41 +199,46 @@ class Training:
         key = rng.integers(0, 2**64, dtype=np.uint64)
         pool = self._pool[np.argsort(part_of[self._pool], kind="stable")]
         bounds = np.searchsorted(part_of[pool], np.arange(self._parts + 1))
-        likes, config = self._likes, self._config
-
-        def deal(number: int) -> None:
-            deal_likes(
-                plain(users[number]), likes.starts, likes.items, likes.weights, plain(part_of),
-                number, self._parts, key, np.empty(self._parts + 1, dtype=np.int64),
-                np.empty(likes.most, dtype=np.int64), self._dealt, self._dealt_weights, self._next,
-            )  # fmt: skip
-
-        self._engine.each(deal, range(self._parts))
-        is_warp = isinstance(config, WARPConfig)
-        rates = np.array(
-            [config.learning_rate, config.user_regularization, config.item_regularization,
-             config.bias_regularization], dtype=np.float32,
-        )  # fmt: skip
-        squares = self._squares
-
-        def learn(block: tuple[int, int]) -> None:
-            number, item_part = block
-            others = pool[bounds[item_part] : bounds[item_part + 1]]
-            learn_block(
-                plain(users[number]), likes.starts, plain(self._dealt), plain(self._dealt_weights),
-                self._next, plain(part_of), item_part, plain(others), self._train.n_items - 1,
-                is_warp, config.max_sampled if is_warp else config.candidates,
-                config.kos_draws if is_warp else 0, config.kos_order if is_warp else 0,
-                config.factors, plain(rates), config.optimizer == "adagrad", key + np.uint64(1 + item_part),
-                self._marks, self._users, squares.users, self._items, squares.items, self._biases,
-                squares.biases,
-            )  # fmt: skip
-
-        for turn in range(self._parts):
-            blocks = [(number, (number + turn) % self._parts) for number in range(self._parts)]
-            self._engine.each(learn, blocks)
+        Schedule(self._parts, self._block_of(users, plain(part_of), pool, bounds, key)).run(
+            self._engine
+        )
         self._epochs += 1
         self._expect_finite()
+
+    def _block_of(
+        self, users: list[Indices], part_of: Indices, pool: Indices, bounds: Any, key: Any
+    ) -> Callable[[int, int], None]:
+        """Return what a chain does in a turn, see `Schedule`."""
+        config, likes, squares, n_parts = self._config, self._likes, self._squares, self._parts
+        own = [plain(part) for part in users]
+        others = [plain(pool[first:last]) for first, last in itertools.pairwise(bounds)]
+        dealt, dealt_weights = plain(self._dealt), plain(self._dealt_weights)
+        is_warp = isinstance(config, WARPConfig)
+        how = (
+            self._train.n_items - 1, is_warp, config.max_sampled if is_warp else config.candidates,
+            config.kos_draws if is_warp else 0, config.kos_order if is_warp else 0,
+            config.factors, plain(_rates(config)), config.optimizer == "adagrad",
+        )  # fmt: skip
+        factors = (
+            self._marks, self._users, squares.users, self._items, squares.items, self._biases,
+            squares.biases,
+        )  # fmt: skip
+
+        def work(chain: int, turn: int) -> None:
+            if not turn:
+                counts = np.empty(n_parts + 1, dtype=np.int64)
+                shuffled = np.empty(likes.most, dtype=np.int64)
+                deal_likes(
+                    own[chain], likes.starts, likes.items, likes.weights, part_of, chain, n_parts,
+                    key, counts, shuffled, self._dealt, self._dealt_weights, self._next,
+                )  # fmt: skip
+            number = (chain + turn) % n_parts
+            learn_block(
+                own[chain], likes.starts, dealt, dealt_weights, self._next, part_of, number,
+                others[number], *how, key + np.uint64(1 + number), *factors,
+            )  # fmt: skip
+
+        return work
 
     def _expect_finite(self) -> None:
         for factors in (self._users, self._items, self._biases):
@@ -262,6 +272,15 @@ class Training:
             history=train,
             squares=self._squares.copy(),
         )
+
+
+def _rates(config: PairwiseConfig) -> Floats:
+    """Return the learning rate, and lambda of users, items and biases."""
+    numbers = (
+        config.learning_rate, config.user_regularization, config.item_regularization,
+        config.bias_regularization,
+    )  # fmt: skip
+    return np.array(numbers, dtype=np.float32)
 
 
 def _pool(train: Interactions, config: PairwiseConfig) -> Indices:
