@@ -242,10 +242,12 @@ class Training:
 
     def _expect_finite(self) -> None:
         for factors in (self._users, self._items, self._biases):
-            # A sum is finite unless a number is not, or some are near the largest.
-            if not math.isfinite(float(factors.sum(dtype=np.float64))):
+            # A sum in float64 of float32 numbers is finite if and only if all of them are.
+            with np.errstate(invalid="ignore"):  # inf - inf
+                total = float(factors.sum(dtype=np.float64))
+            if not math.isfinite(total):
                 raise FitError(
-                    f"Factors are no longer finite after {self._epochs} epochs: steps are too "
+                    f"Factors are no longer finite in epoch {self._epochs}: steps are too "
                     f"long. Lower learning_rate={self._config.learning_rate:g}, or raise the "
                     "regularization."
                 )
