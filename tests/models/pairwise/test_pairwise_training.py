@@ -229,7 +229,7 @@ def test_rows_that_a_start_lacks_begin_anew():
 @pytest.mark.parametrize("config", [BPRConfig(factors=4), WARPConfig(factors=4)])
 def test_steps_that_are_too_long_end_with_a_word(config):
     wild = replace(config, learning_rate=1e30, optimizer="sgd")
-    with pytest.raises(FitError, match="no longer finite in epoch 1: .* Lower learning_rate=1e"):
+    with pytest.raises(FitError, match=r"no longer finite in epoch 1: .* Lower learning_rate=1e"):
         al.fit(LIKES, wild)
 
 
