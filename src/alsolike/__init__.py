@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from alsolike.models.linear.ease import EASEConfig
     from alsolike.models.linear.sparse import SparseLinearConfig
     from alsolike.models.neighbours.config import ItemKNNConfig
+    from alsolike.models.pairwise.config import BPRConfig, WARPConfig
     from alsolike.models.profile.config import ItemProfileConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALSConfig",
     "AlsolikeError",
+    "BPRConfig",
     "BlendConfig",
     "EASEConfig",
     "ExplicitALSConfig",
@@ -98,6 +100,7 @@ __all__ = [
     "SparseLinearConfig",
     "Split",
     "Table",
+    "WARPConfig",
     "ablation",
     "add_items",
     "anonymize",
@@ -187,6 +190,7 @@ _MODULES = {
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.neighbours.config": ("ItemKNNConfig",),
+    "models.pairwise.config": ("BPRConfig", "WARPConfig"),
     "models.profile.config": ("ItemProfileConfig",),
     "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),

@@ -328,6 +328,18 @@ def able(model: Any, protocol: Any, purpose: str) -> Any:
     return model
 
 
+def item_directions(model: HasFactors) -> Floats:
+    """Return the factors by which items are compared: the model's, but for item biases."""
+    own: Floats = getattr(model, "item_directions", model.item_factors)
+    return own
+
+
+def user_directions(model: HasFactors) -> Floats:
+    """Return the factors by which users are compared, see `item_directions`."""
+    own: Floats = getattr(model, "user_directions", model.user_factors)
+    return own
+
+
 def factor_model_of(model: Any, purpose: str) -> HasFactors:
     """Return the model, or that within it which has factors; raise Unable if there is none."""
     inside = isinstance(model, HoldsFactors)

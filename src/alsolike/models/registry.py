@@ -21,6 +21,7 @@ from alsolike.models.feature_als.family import FeatureALSFamily
 from alsolike.models.linear.ease import EASEFamily
 from alsolike.models.linear.sparse import SparseLinearFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
+from alsolike.models.pairwise.family import BPRFamily, WARPFamily
 from alsolike.models.profile.family import ItemProfileFamily
 from alsolike.models.protocols import expect_model
 from alsolike.models.settings import FamilyConfig
@@ -35,6 +36,8 @@ FAMILIES: list[Family] = [
     FeatureALSFamily(),
     ExplicitALSFamily(),
     ItemProfileFamily(),
+    BPRFamily(),
+    WARPFamily(),
     PopularityFamily(),
     RandomFamily(),
     FactorsFamily(),
