@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from alsolike.models.fit import fit, iterate
     from alsolike.models.linear.ease import EASEConfig
     from alsolike.models.linear.sparse import SparseLinearConfig
+    from alsolike.models.lmf.config import LMFConfig
     from alsolike.models.neighbours.config import ItemKNNConfig
     from alsolike.models.profile.config import ItemProfileConfig
     from alsolike.models.similarity.config import SimilarityConfig
@@ -87,6 +88,7 @@ __all__ = [
     "ItemKNNConfig",
     "ItemProfileConfig",
     "Job",
+    "LMFConfig",
     "Range",
     "Rules",
     "Searching",
@@ -174,6 +176,7 @@ _MODULES = {
     "models.als.config": ("ALSConfig",),
     "models.feature_als.config": ("FeatureALSConfig",),
     "models.linear.ease": ("EASEConfig",),
+    "models.lmf.config": ("LMFConfig",),
     "models.linear.sparse": ("SparseLinearConfig",),
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),

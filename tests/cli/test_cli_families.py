@@ -16,11 +16,12 @@ SETTINGS = {
     "ease": ["regularization=20"],
     "sparse-linear": ["neighbours=8", "regularization=20"],
     "feature-als": ["factors=4", "iterations=3"],
+    "lmf": ["factors=3", "iterations=2"],
     "popularity": [],
     "random": ["seed=5"],
     "blend": ["weights=[0.25, 0.75]"],
 }
-CANNOT = {("explain", "popularity"), ("explain", "random")}
+CANNOT = {("explain", "popularity"), ("explain", "random"), ("explain", "lmf")}
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,7 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
         (["--family", "factors"], "Models of the family 'factors' are made by other programs"),
         (
             ["--family", "item-knn", "--set", "factors=3"],
-            "'factors'. It is a setting of als and feature-als. S",
+            "'factors'. It is a setting of als, feature-als and lmf. S",
         ),
         (["--family", "item-knn", "--set", "neighbors=3"], "Did you mean neighbours?"),
         (["--family", "item-knn", "--set", "neighbours=many"], "neighbours must be a whole number"),

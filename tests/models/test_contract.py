@@ -28,6 +28,9 @@ from alsolike.models.linear.sparse import (
     SparseLinearModel,
     fit_sparse_linear,
 )
+from alsolike.models.lmf.config import LMFConfig
+from alsolike.models.lmf.model import LMFModel
+from alsolike.models.lmf.train import fit_lmf
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.neighbours.model import ItemKNNModel
@@ -77,6 +80,10 @@ def fit_neighbourhoods_of_weights(train: Interactions) -> SparseLinearModel:
     return fit_sparse_linear(train, config)
 
 
+def fit_logistic(train: Interactions) -> LMFModel:
+    return fit_lmf(train, LMFConfig(factors=4, regularization=1.0, iterations=6))
+
+
 def fit_seeded_random(train: Interactions) -> RandomModel:
     return fit_random(train, RandomConfig(seed=1))
 
@@ -110,6 +117,7 @@ FITS = [
     fit_with_features,
     fit_blend,
     fit_profile,
+    fit_logistic,
     fit_seeded_random,
 ]
 # A model that learns nothing, or solves new people in another way than those of its training.

@@ -61,7 +61,7 @@ def test_known_names_and_others_do_not_run_what_is_installed(site):
     for family in ("als", "item-knn", "ease", "popularity", "random"):
         assert registry.family_named(family).name == family
     known = (
-        "known are als, item-knn, ease, sparse-linear, feature-als, item-profile, popularity, "
+        "known are als, item-knn, ease, sparse-linear, feature-als, item-profile, lmf, popularity, "
         "random, blend, co-counts. Did you mean 'co-counts'?"
     )
     with pytest.raises(al.AlsolikeError, match=re.escape(f"Unknown model 'cocounts'; {known}")):

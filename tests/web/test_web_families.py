@@ -40,9 +40,9 @@ EXPLAIN = [
     "blend",
     "co-counts",
 ]
-FACTORS = ["als", "feature-als", "factors"]
+FACTORS = ["als", "feature-als", "lmf", "factors"]
 MAPPED = [*FACTORS, "blend"]  # which has a member with factors
-WITH_DIAL = ["als", "feature-als", "factors", "item-knn", "blend"]
+WITH_DIAL = ["als", "feature-als", "lmf", "factors", "item-knn", "blend"]
 PAGES = (
     "/", "/?q=Bj%C3%B6rk", "/random", "/items/i1", "/user", "/users/u1", "/try",
     "/try?item=i1&item=i2", "/map", "/map?item=i1", "/compare", "/compare/result", "/about",

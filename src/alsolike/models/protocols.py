@@ -74,6 +74,15 @@ class HasFactors(Recommender, Protocol):
 
 
 @runtime_checkable
+class HasBiases(HasFactors, Protocol):
+    """Has columns of biases among its factors, which say nothing of directions."""
+
+    @property
+    def without_biases(self) -> HasFactors:
+        """The same users and items with their factors alone."""
+
+
+@runtime_checkable
 class HoldsFactors(Protocol):
     """Is made of models of which one has factors, to compare users and to draw a map by."""
 
@@ -314,6 +323,12 @@ def factor_model_of(model: Any, purpose: str) -> HasFactors:
     """Return the model, or that within it which has factors; raise Unable if there is none."""
     inside = isinstance(model, HoldsFactors)
     return model.factor_model if inside else able(model, HasFactors, purpose)  # type: ignore[no-any-return]
+
+
+def directions_of(model: Any, purpose: str) -> HasFactors:
+    """Return what `factor_model_of` finds, without columns of biases."""
+    found = factor_model_of(model, purpose)
+    return found.without_biases if isinstance(found, HasBiases) else found
 
 
 _ABLE: dict[type, tuple[str, str]] = {

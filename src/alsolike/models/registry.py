@@ -19,6 +19,7 @@ from alsolike.models.family import Family, Known
 from alsolike.models.feature_als.family import FeatureALSFamily
 from alsolike.models.linear.ease import EASEFamily
 from alsolike.models.linear.sparse import SparseLinearFamily
+from alsolike.models.lmf.family import LMFFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
 from alsolike.models.profile.family import ItemProfileFamily
 from alsolike.models.protocols import expect_model
@@ -33,6 +34,7 @@ FAMILIES: list[Family] = [
     SparseLinearFamily(),
     FeatureALSFamily(),
     ItemProfileFamily(),
+    LMFFamily(),
     PopularityFamily(),
     RandomFamily(),
     FactorsFamily(),

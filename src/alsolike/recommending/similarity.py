@@ -17,7 +17,7 @@ from alsolike.models.protocols import (
     HoldsFactors,
     ItemScorer,
     able,
-    factor_model_of,
+    directions_of,
 )
 from alsolike.models.similarity.config import SimilarityConfig, check_bias
 from alsolike.models.similarity.terms import AffinityTerms
@@ -240,7 +240,7 @@ def similar_users(
     >>> similar_users(tiny_model(), "user 0", k=1)["similar_user"].tolist()
     ['user 3']
     """
-    own = factor_model_of(model, "compare users")
+    own = directions_of(model, "compare users")
     known, factors = own.users, own.user_factors
     rows = user_rows(users, known)
     length = min(checked_k(k), max(len(known), 1))

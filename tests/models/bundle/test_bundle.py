@@ -265,6 +265,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "ease": {"regularization": 20.0},
     "sparse-linear": {"neighbours": 5, "regularization": 20.0},
     "item-profile": {"weights": "tag=2"},
+    "lmf": {"factors": 3, "iterations": 2},
     "popularity": {},
     "random": {"seed": 5},
     "blend": {"members": [{"factors": 3}, {"model": "ease"}], "weights": [3, 1]},
