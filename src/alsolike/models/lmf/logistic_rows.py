@@ -146,6 +146,11 @@ def solve_rows(
 class _Rows:
     """A block of rows, its scores, and the steps that it takes."""
 
+    _left: npt.NDArray[np.intp]
+    _features: npt.NDArray[Any]
+    _x: npt.NDArray[Any]
+    _state: "_State"
+
     def __init__(self, likes: sp.csr_array, other: OtherSide, own: Floats, penalty: Floats) -> None:
         self._likes, self._other, self._own, self._penalty = likes, other, own, penalty
         sums = np.asarray(abs(likes).sum(axis=1), dtype=np.float64) + 0.5

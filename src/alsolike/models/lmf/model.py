@@ -152,10 +152,10 @@ class LMFModel(FactorModel):
         by_item = sp.csr_array((cells.data, (cells.col, users[cells.row])), shape=shape)
         rows = weighted_rows(by_item, self.config)
         factors = np.zeros((joined.n_items, self.factors), dtype=np.float32)
-        weights, counts = (np.zeros(joined.n_items, kind) for kind in (np.float64, np.int64))
-        factors[own], weights[own], counts[own] = (
-            self.item_factors, self.item_weights, self.item_counts,
-        )  # fmt: skip
+        weights = np.zeros(joined.n_items)
+        counts = np.zeros(joined.n_items, dtype=np.int64)
+        factors[own], weights[own] = self.item_factors, self.item_weights
+        counts[own] = self.item_counts
         factors[new] = self._new_items(rows, engine or LocalEngine())
         weights[new], counts[new] = row_weights(rows), likers.like_counts
         return replace(
