@@ -209,13 +209,14 @@ class ALSModel(FactorModel):
         )
         counts[new] = likers.like_counts
         values, basis = eigenbasis(gramian(factors, engine), engine)
-        both = {"user_factors": self.user_factors, "item_factors": factors}
+        users_now, items_now = self.user_factors, factors
         if not self.is_nonnegative:
-            both = {name: turned(one, basis, engine) for name, one in both.items()}
+            users_now, items_now = (turned(one, basis, engine) for one in (users_now, items_now))
         return replace(
             self,
             items=joined.items,
-            **both,
+            user_factors=users_now,
+            item_factors=items_now,
             eigenvalues=values,
             item_counts=counts,
             catalogue=joined.catalogue,
