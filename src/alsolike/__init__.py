@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from alsolike.models.linear.sparse import SparseLinearConfig
     from alsolike.models.lmf.config import LMFConfig
     from alsolike.models.neighbours.config import ItemKNNConfig
+    from alsolike.models.pairwise.config import BPRConfig, WARPConfig
     from alsolike.models.profile.config import ItemProfileConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALSConfig",
     "AlsolikeError",
+    "BPRConfig",
     "BlendConfig",
     "EASEConfig",
     "FactorModel",
@@ -96,6 +98,7 @@ __all__ = [
     "SparseLinearConfig",
     "Split",
     "Table",
+    "WARPConfig",
     "ablation",
     "add_items",
     "anonymize",
@@ -181,6 +184,7 @@ _MODULES = {
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.neighbours.config": ("ItemKNNConfig",),
+    "models.pairwise.config": ("BPRConfig", "WARPConfig"),
     "models.profile.config": ("ItemProfileConfig",),
     "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),

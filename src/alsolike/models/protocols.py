@@ -74,15 +74,6 @@ class HasFactors(Recommender, Protocol):
 
 
 @runtime_checkable
-class HasBiases(HasFactors, Protocol):
-    """Has columns of biases among its factors, which say nothing of directions."""
-
-    @property
-    def without_biases(self) -> HasFactors:
-        """The same users and items with their factors alone."""
-
-
-@runtime_checkable
 class HoldsFactors(Protocol):
     """Is made of models of which one has factors, to compare users and to draw a map by."""
 
@@ -319,16 +310,22 @@ def able(model: Any, protocol: Any, purpose: str) -> Any:
     return model
 
 
+def item_directions(model: HasFactors) -> Floats:
+    """Return the factors by which items are compared: the model's, but for item biases."""
+    own: Floats = getattr(model, "item_directions", model.item_factors)
+    return own
+
+
+def user_directions(model: HasFactors) -> Floats:
+    """Return the factors by which users are compared, see `item_directions`."""
+    own: Floats = getattr(model, "user_directions", model.user_factors)
+    return own
+
+
 def factor_model_of(model: Any, purpose: str) -> HasFactors:
     """Return the model, or that within it which has factors; raise Unable if there is none."""
     inside = isinstance(model, HoldsFactors)
     return model.factor_model if inside else able(model, HasFactors, purpose)  # type: ignore[no-any-return]
-
-
-def directions_of(model: Any, purpose: str) -> HasFactors:
-    """Return what `factor_model_of` finds, without columns of biases."""
-    found = factor_model_of(model, purpose)
-    return found.without_biases if isinstance(found, HasBiases) else found
 
 
 _ABLE: dict[type, tuple[str, str]] = {

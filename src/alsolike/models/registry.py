@@ -21,6 +21,7 @@ from alsolike.models.linear.ease import EASEFamily
 from alsolike.models.linear.sparse import SparseLinearFamily
 from alsolike.models.lmf.family import LMFFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
+from alsolike.models.pairwise.family import BPRFamily, WARPFamily
 from alsolike.models.profile.family import ItemProfileFamily
 from alsolike.models.protocols import expect_model
 from alsolike.models.settings import FamilyConfig
@@ -35,6 +36,8 @@ FAMILIES: list[Family] = [
     FeatureALSFamily(),
     ItemProfileFamily(),
     LMFFamily(),
+    BPRFamily(),
+    WARPFamily(),
     PopularityFamily(),
     RandomFamily(),
     FactorsFamily(),

@@ -17,7 +17,8 @@ from alsolike.models.protocols import (
     HoldsFactors,
     ItemScorer,
     able,
-    directions_of,
+    factor_model_of,
+    user_directions,
 )
 from alsolike.models.similarity.config import SimilarityConfig, check_bias
 from alsolike.models.similarity.terms import AffinityTerms
@@ -240,8 +241,8 @@ def similar_users(
     >>> similar_users(tiny_model(), "user 0", k=1)["similar_user"].tolist()
     ['user 3']
     """
-    own = directions_of(model, "compare users")
-    known, factors = own.users, own.user_factors
+    own = factor_model_of(model, "compare users")
+    known, factors = own.users, user_directions(own)
     rows = user_rows(users, known)
     length = min(checked_k(k), max(len(known), 1))
     norms: Floats = row_lengths(factors).astype(np.float32)

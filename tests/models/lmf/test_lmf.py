@@ -182,7 +182,7 @@ def test_items_and_users_are_compared_without_biases(model: LMFModel) -> None:
     assert similar_users(model, model.users.id_of(2), k=1)["score"][0] == pytest.approx(
         near.max(), abs=1e-5
     )
-    assert item_map(model.without_biases).points.shape == (40, 2)
+    assert item_map(model).points.shape == (40, 2)
 
 
 def test_it_explains_by_no_single_likes(model: LMFModel) -> None:

@@ -15,7 +15,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError
 from alsolike.models.base import Doubles, Floats, expect_same_ids
 from alsolike.models.cold_items import WithColdItems
-from alsolike.models.factor_model import FactorModel
+from alsolike.models.factor_model import FactorModel, row_norms
 from alsolike.models.lmf.config import LMFConfig
 from alsolike.models.lmf.logistic_rows import OtherSide, solve_rows
 from alsolike.models.similarity.comparing import likes_at_least_one
@@ -56,14 +56,15 @@ class LMFModel(FactorModel):
         """The settings, needed to fold in."""
         return LMFConfig.from_settings(self.settings)
 
-    @property
-    def without_biases(self) -> FactorModel:
-        """The factors alone, by which users and items are compared."""
-        return FactorModel(
-            users=self.users, items=self.items, item_counts=self.item_counts,
-            user_factors=np.ascontiguousarray(self.user_factors[:, :-2]),
-            item_factors=self._vectors, catalogue=self.catalogue, name=self.name,
-        )  # fmt: skip
+    @functools.cached_property
+    def item_directions(self) -> Floats:
+        """Factors of items without biases, by which they are compared, (n_items, factors)."""
+        return np.ascontiguousarray(self.item_factors[:, :-2])
+
+    @functools.cached_property
+    def user_directions(self) -> Floats:
+        """Factors of users without biases, by which they are compared, (n_users, factors)."""
+        return np.ascontiguousarray(self.user_factors[:, :-2])
 
     @property
     def affinities(self) -> tuple[Affinity, ...]:
@@ -78,15 +79,10 @@ class LMFModel(FactorModel):
     def terms_of(self, affinity: Affinity, config: SimilarityConfig) -> AffinityTerms:
         """Return the terms of an affinity of the factors without biases."""
         likes, bias = likes_at_least_one(self.item_counts), config.popularity_bias
+        vectors = self.item_directions
         if affinity == "cosine":
-            squares = np.einsum("if,if->i", self._vectors, self._vectors, dtype=np.float64)
-            return cosine_terms(self._vectors, np.sqrt(squares).astype(np.float32), likes, bias)
-        return dot_terms(self._vectors, likes, bias)
-
-    @functools.cached_property
-    def _vectors(self) -> Floats:
-        """Factors of items without biases, (n_items, factors)."""
-        return np.ascontiguousarray(self.item_factors[:, :-2])
+            return cosine_terms(vectors, row_norms(vectors), likes, bias)
+        return dot_terms(vectors, likes, bias)
 
     @functools.cached_property
     def _fixed_items(self) -> OtherSide:

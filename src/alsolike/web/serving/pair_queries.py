@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from alsolike.models.protocols import HasFactors
+from alsolike.models.factor_model import row_norms
+from alsolike.models.protocols import HasFactors, item_directions
 from alsolike.models.similarity.exact import exact_products
 from alsolike.recommending.co_likes import pair_evidence
 from alsolike.recommending.shared import unit_rows
@@ -18,7 +19,8 @@ def cosine(served: ServedModel, row: int, other: int) -> float | None:
     if not isinstance(model, HasFactors):
         return None
     pair = np.array([row, other])
-    one, two = unit_rows(model.item_factors[pair], model.item_norms[pair])
+    own = item_directions(model)[pair]
+    one, two = unit_rows(own, row_norms(own))
     (product,) = exact_products(one[None], two)
     return float(np.float32(np.clip(product, -1.0, 1.0)))  # as in lists by the cosine
 

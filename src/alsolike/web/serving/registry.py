@@ -27,7 +27,7 @@ from alsolike.models.protocols import (
     HasFactors,
     HoldsFactors,
     able,
-    directions_of,
+    factor_model_of,
 )
 from alsolike.models.similarity.config import Affinity, SimilarityConfig, SimilarityScale
 from alsolike.recommending.affinities import similarity_with
@@ -196,7 +196,7 @@ class ServedModel:
         FitError
             An item's factors are not finite.
         """
-        return item_map(directions_of(self.model, "draw a map"))
+        return item_map(factor_model_of(self.model, "draw a map"))
 
     def is_new(self, row: int) -> bool:
         """Whether an item is new: known by its features, without a like in the training data."""
