@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from alsolike.models.fit import fit, iterate
     from alsolike.models.linear.ease import EASEConfig
     from alsolike.models.linear.sparse import SparseLinearConfig
+    from alsolike.models.lmf.config import LMFConfig
     from alsolike.models.neighbours.config import ItemKNNConfig
     from alsolike.models.pairwise.config import BPRConfig, WARPConfig
     from alsolike.models.profile.config import ItemProfileConfig
@@ -93,6 +94,7 @@ __all__ = [
     "ItemKNNConfig",
     "ItemProfileConfig",
     "Job",
+    "LMFConfig",
     "Range",
     "Rules",
     "Searching",
@@ -186,6 +188,7 @@ _MODULES = {
     "models.explicit_als.config": ("ExplicitALSConfig",),
     "models.feature_als.config": ("FeatureALSConfig",),
     "models.linear.ease": ("EASEConfig",),
+    "models.lmf.config": ("LMFConfig",),
     "models.linear.sparse": ("SparseLinearConfig",),
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),

@@ -17,13 +17,14 @@ SETTINGS = {
     "sparse-linear": ["neighbours=8", "regularization=20"],
     "feature-als": ["factors=4", "iterations=3"],
     "explicit-als": ["factors=4", "iterations=3", "biases=False"],
+    "lmf": ["factors=3", "iterations=2"],
     "bpr": ["factors=4", "iterations=3"],
     "warp": ["factors=4", "iterations=3"],
     "popularity": [],
     "random": ["seed=5"],
     "blend": ["weights=[0.25, 0.75]"],
 }
-CANNOT = {("explain", "popularity"), ("explain", "random")}
+CANNOT = {("explain", "popularity"), ("explain", "random"), ("explain", "lmf")}
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,7 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
         (["--family", "factors"], "Models of the family 'factors' are made by other programs"),
         (
             ["--family", "item-knn", "--set", "factors=3"],
-            "'factors'. It is a setting of als, feature-als, explicit-als, bpr and warp. S",
+            "'factors'. It is a setting of als, feature-als, explicit-als, lmf, bpr and warp. S",
         ),
         (["--family", "item-knn", "--set", "neighbors=3"], "Did you mean neighbours?"),
         (["--family", "item-knn", "--set", "neighbours=many"], "neighbours must be a whole number"),

@@ -29,6 +29,9 @@ from alsolike.models.linear.sparse import (
     SparseLinearModel,
     fit_sparse_linear,
 )
+from alsolike.models.lmf.config import LMFConfig
+from alsolike.models.lmf.model import LMFModel
+from alsolike.models.lmf.train import fit_lmf
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.neighbours.model import ItemKNNModel
@@ -77,6 +80,10 @@ def fit_neighbourhoods(train: Interactions) -> SparseLinearModel:
 def fit_neighbourhoods_of_weights(train: Interactions) -> SparseLinearModel:
     config = SparseLinearConfig(regularization=2.0, neighbours=7, dropout=0.2, values="tf-idf")
     return fit_sparse_linear(train, config)
+
+
+def fit_logistic(train: Interactions) -> LMFModel:
+    return fit_lmf(train, LMFConfig(factors=4, regularization=1.0, iterations=6))
 
 
 def fit_seeded_random(train: Interactions) -> RandomModel:
@@ -132,6 +139,7 @@ FITS = [
     fit_ratings_without_biases,
     fit_blend,
     fit_profile,
+    fit_logistic,
     fit_bpr,
     fit_warp,
     fit_seeded_random,

@@ -44,7 +44,7 @@ EXPLAIN = [
     "co-counts",
 ]
 PAIRWISE = ["bpr", "warp"]
-FACTORS = ["als", "feature-als", "explicit-als", *PAIRWISE, "factors"]
+FACTORS = ["als", "feature-als", "explicit-als", "lmf", *PAIRWISE, "factors"]
 MAPPED = [*FACTORS, "blend"]  # which has a member with factors
 WITH_DIAL = [*FACTORS, "item-knn", "blend"]
 PAGES = (

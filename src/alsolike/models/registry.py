@@ -20,6 +20,7 @@ from alsolike.models.family import Family, Known
 from alsolike.models.feature_als.family import FeatureALSFamily
 from alsolike.models.linear.ease import EASEFamily
 from alsolike.models.linear.sparse import SparseLinearFamily
+from alsolike.models.lmf.family import LMFFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
 from alsolike.models.pairwise.family import BPRFamily, WARPFamily
 from alsolike.models.profile.family import ItemProfileFamily
@@ -36,6 +37,7 @@ FAMILIES: list[Family] = [
     FeatureALSFamily(),
     ExplicitALSFamily(),
     ItemProfileFamily(),
+    LMFFamily(),
     BPRFamily(),
     WARPFamily(),
     PopularityFamily(),

@@ -268,6 +268,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "item-profile": {"weights": "tag=2"},
     "bpr": {"factors": 4, "iterations": 2},
     "warp": {"factors": 4, "iterations": 2, "kos_draws": 3, "kos_order": 2},
+    "lmf": {"factors": 3, "iterations": 2},
     "popularity": {},
     "random": {"seed": 5},
     "blend": {"members": [{"factors": 3}, {"model": "ease"}], "weights": [3, 1]},
