@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
     from alsolike.data.merge import joined
+    from alsolike.data.pictures.vectors import picture_vectors
     from alsolike.data.reading.features.further import encode_more
+    from alsolike.data.reading.features.item_vectors import text_vectors
+    from alsolike.data.reading.features.near_duplicates import near_duplicates
     from alsolike.data.reading.features.read_features import read_features, with_features
     from alsolike.data.reading.read import read
     from alsolike.data.splitting.folds import split_folds
@@ -132,6 +135,8 @@ __all__ = [
     "leave_one_out",
     "load",
     "loss",
+    "near_duplicates",
+    "picture_vectors",
     "predict_ratings",
     "predict_ratings_for",
     "read",
@@ -149,6 +154,7 @@ __all__ = [
     "similar_users",
     "split_folds",
     "suggest_features",
+    "text_vectors",
     "why_similar",
     "with_features",
     "with_similarity",
@@ -160,7 +166,10 @@ _MODULES = {
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),
+    "data.pictures.vectors": ("picture_vectors",),
     "data.reading.features.further": ("encode_more",),
+    "data.reading.features.item_vectors": ("text_vectors",),
+    "data.reading.features.near_duplicates": ("near_duplicates",),
     "data.reading.features.read_features": ("read_features", "with_features"),
     "data.reading.read": ("read",),
     "data.splitting.folds": ("split_folds",),

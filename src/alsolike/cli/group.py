@@ -14,7 +14,18 @@ from typing import Any
 
 import click
 
-from alsolike.cli import demo, export, features, pipeline, query, scores, serve, signals, similar
+from alsolike.cli import (
+    demo,
+    export,
+    features,
+    pictures,
+    pipeline,
+    query,
+    scores,
+    serve,
+    signals,
+    similar,
+)
 from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
@@ -187,6 +198,7 @@ for verb in (
     similar.similar,
     similar.why,
     similar.similar_users,
+    pictures.features,
     features.items_for,
     features.suggest_features,
     features.add_items,
