@@ -39,18 +39,22 @@ if TYPE_CHECKING:
     from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
     from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
+    from alsolike.evaluation.metrics.ratings import evaluate_ratings
     from alsolike.export.factors import export_factors
     from alsolike.models.als.config import ALSConfig
     from alsolike.models.als.train import fold_in, fold_in_items, loss
     from alsolike.models.baselines.popularity import fit_popularity
     from alsolike.models.blend.config import BlendConfig
     from alsolike.models.bundle.io import load, save
+    from alsolike.models.explicit_als.config import ExplicitALSConfig
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.feature_als.config import FeatureALSConfig
     from alsolike.models.fit import fit, iterate
     from alsolike.models.linear.ease import EASEConfig
     from alsolike.models.linear.sparse import SparseLinearConfig
+    from alsolike.models.lmf.config import LMFConfig
     from alsolike.models.neighbours.config import ItemKNNConfig
+    from alsolike.models.pairwise.config import BPRConfig, WARPConfig
     from alsolike.models.profile.config import ItemProfileConfig
     from alsolike.models.similarity.config import SimilarityConfig
     from alsolike.pipeline.job import Job
@@ -68,6 +72,7 @@ if TYPE_CHECKING:
     from alsolike.recommending.features.new_items import add_items
     from alsolike.recommending.new_users import recommend_to_new
     from alsolike.recommending.pair_scores import scores
+    from alsolike.recommending.ratings import predict_ratings, predict_ratings_for
     from alsolike.recommending.rules.rules import Rules
     from alsolike.recommending.similarity import similar_users
     from alsolike.recommending.single import recommend_for_likes
@@ -80,8 +85,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ALSConfig",
     "AlsolikeError",
+    "BPRConfig",
     "BlendConfig",
     "EASEConfig",
+    "ExplicitALSConfig",
     "FactorModel",
     "FeatureALSConfig",
     "FeatureTable",
@@ -90,6 +97,7 @@ __all__ = [
     "ItemKNNConfig",
     "ItemProfileConfig",
     "Job",
+    "LMFConfig",
     "Range",
     "Rules",
     "Searching",
@@ -97,6 +105,7 @@ __all__ = [
     "SparseLinearConfig",
     "Split",
     "Table",
+    "WARPConfig",
     "ablation",
     "add_items",
     "anonymize",
@@ -104,6 +113,7 @@ __all__ = [
     "evaluate",
     "evaluate_folds",
     "evaluate_new_items",
+    "evaluate_ratings",
     "expand",
     "explain",
     "export_factors",
@@ -127,6 +137,8 @@ __all__ = [
     "loss",
     "near_duplicates",
     "picture_vectors",
+    "predict_ratings",
+    "predict_ratings_for",
     "read",
     "read_features",
     "recommend",
@@ -176,17 +188,21 @@ _MODULES = {
     "evaluation.cold_items.evaluate": ("evaluate_new_items",),
     "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
+    "evaluation.metrics.ratings": ("evaluate_ratings",),
     "export.factors": ("export_factors",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
     "models.blend.config": ("BlendConfig",),
     "models.bundle.io": ("load", "save"),
     "models.als.config": ("ALSConfig",),
+    "models.explicit_als.config": ("ExplicitALSConfig",),
     "models.feature_als.config": ("FeatureALSConfig",),
     "models.linear.ease": ("EASEConfig",),
+    "models.lmf.config": ("LMFConfig",),
     "models.linear.sparse": ("SparseLinearConfig",),
     "models.factor_model": ("FactorModel",),
     "models.fit": ("fit", "iterate"),
     "models.neighbours.config": ("ItemKNNConfig",),
+    "models.pairwise.config": ("BPRConfig", "WARPConfig"),
     "models.profile.config": ("ItemProfileConfig",),
     "models.similarity.config": ("SimilarityConfig",),
     "models.baselines.popularity": ("fit_popularity",),
@@ -204,6 +220,7 @@ _MODULES = {
     "recommending.new_users": ("recommend_to_new",),
     "recommending.single": ("recommend_for_likes",),
     "recommending.pair_scores": ("scores",),
+    "recommending.ratings": ("predict_ratings", "predict_ratings_for"),
     "recommending.rules.rules": ("Rules",),
     "recommending.similarity": ("similar_users",),
     "pipeline.job": ("Job",),

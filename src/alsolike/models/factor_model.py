@@ -116,13 +116,24 @@ class FactorModel(ComparesByAffinity, FittedModel):
         """Return the terms of an affinity of the factors."""
         likes, bias = likes_at_least_one(self.item_counts), config.popularity_bias
         if affinity == "cosine":
-            return cosine_terms(self.item_factors, self.item_norms, likes, bias)
+            own = self.item_directions
+            return cosine_terms(own, row_norms(own), likes, bias)
         if affinity == "dot":
-            return dot_terms(self.item_factors, likes, bias)
+            return dot_terms(self.item_directions, likes, bias)
         if affinity == "audience":
             return audience_terms(self.evidence, self.item_factors, likes, bias)
         strength = config.prior_strength
         return evidence_terms(self.evidence, self.item_factors, likes, bias, strength)
+
+    @property
+    def item_directions(self) -> Floats:
+        """Factors by which items are compared: all of them, unless some are item biases."""
+        return self.item_factors
+
+    @property
+    def user_directions(self) -> Floats:
+        """Factors by which users are compared."""
+        return self.user_factors
 
     @functools.cached_property
     def evidence(self) -> ItemEvidence:
@@ -139,12 +150,17 @@ class FactorModel(ComparesByAffinity, FittedModel):
     @functools.cached_property
     def item_norms(self) -> Floats:
         """Euclidean length of each item's factors, (n_items,); 0 for an item without any."""
-        squares = np.einsum("if,if->i", self.item_factors, self.item_factors, dtype=np.float64)
-        norms: Floats = np.sqrt(squares).astype(np.float32)
-        return norms
+        return row_norms(self.item_factors)
 
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({len(self.users):,} users, {len(self.items):,} items, "
             f"{self.factors} factors{f', {self.sweeps} sweeps' if self.sweeps else ''})"
         )
+
+
+def row_norms(factors: Floats) -> Floats:
+    """Return the Euclidean length of each row, float32, (n_rows,)."""
+    squares = np.einsum("if,if->i", factors, factors, dtype=np.float64)
+    norms: Floats = np.sqrt(squares).astype(np.float32)
+    return norms

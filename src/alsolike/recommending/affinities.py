@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from alsolike.models.protocols import HasAffinities, HasFactors, able
+from alsolike.models.factor_model import row_norms
+from alsolike.models.protocols import HasAffinities, HasFactors, able, item_directions
 from alsolike.models.similarity.co_counts import KeptCounts
 from alsolike.models.similarity.config import FEW_LIKES, Affinity, SimilarityConfig
 from alsolike.models.similarity.evidence import KEPT
@@ -32,7 +33,8 @@ def affinity_terms_of(model: Any, config: SimilarityConfig | None = None) -> Aff
         able(model, HasAffinities, _DIAL)
     if isinstance(model, HasFactors):
         likes = np.maximum(model.item_counts, 1).astype(np.float64)
-        return cosine_terms(model.item_factors, model.item_norms, likes, 0.0)
+        own = item_directions(model)
+        return cosine_terms(own, row_norms(own), likes, 0.0)
     return None
 
 

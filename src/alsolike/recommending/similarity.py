@@ -18,6 +18,7 @@ from alsolike.models.protocols import (
     ItemScorer,
     able,
     factor_model_of,
+    user_directions,
 )
 from alsolike.models.similarity.config import SimilarityConfig, check_bias
 from alsolike.models.similarity.terms import AffinityTerms
@@ -241,7 +242,7 @@ def similar_users(
     ['user 3']
     """
     own = factor_model_of(model, "compare users")
-    known, factors = own.users, own.user_factors
+    known, factors = own.users, user_directions(own)
     rows = user_rows(users, known)
     length = min(checked_k(k), max(len(known), 1))
     norms: Floats = row_lengths(factors).astype(np.float32)

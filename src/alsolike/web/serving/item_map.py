@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from alsolike.models.base import Floats
-from alsolike.models.protocols import HasFactors
+from alsolike.models.factor_model import row_norms
+from alsolike.models.protocols import HasFactors, item_directions
 from alsolike.recommending.shared import unit_rows, with_direction
 
 # Rows turned to float64 at once: 64 factors of so many take 2 MB.
@@ -68,11 +69,12 @@ def item_map(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> ItemMap:
         return ItemMap(points, (0.0, 0.0))
     parts = [directed[i : i + block_rows] for i in range(0, len(directed), block_rows)]
     # Two passes: subtracting the mean first keeps precision if all directions are close.
-    total = np.zeros(model.factors)
+    width = item_directions(model).shape[1]
+    total = np.zeros(width)
     for rows in parts:
         total += _directions(model, rows).sum(axis=0)
     middle = total / len(directed)
-    spread = np.zeros((model.factors, model.factors))
+    spread = np.zeros((width, width))
     for rows in parts:
         apart = _directions(model, rows) - middle
         spread += apart.T @ apart
@@ -83,7 +85,8 @@ def item_map(model: HasFactors, *, block_rows: int = _ROWS_AT_ONCE) -> ItemMap:
 
 
 def _directions(model: HasFactors, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    return unit_rows(model.item_factors[rows], model.item_norms[rows]).astype(np.float64)
+    own = item_directions(model)[rows]
+    return unit_rows(own, row_norms(own)).astype(np.float64)
 
 
 def _principal(

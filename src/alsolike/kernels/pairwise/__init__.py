@@ -1,0 +1,1 @@
+"""Learn pairwise rankings: draws of items, blocks of likes, steps of gradient descent."""
