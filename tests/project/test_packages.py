@@ -55,7 +55,6 @@ WRITES = {
     "data/reading/files/unpacking.py": "unpacks into a scratch folder",
     "storage/sqlite.py": "SQLite keeps a journal of its own; copies go to a temporary folder",
     "data/pictures/drawings.py": "opens the pipe to the process that asked",
-    "data/pictures/unfinished.py": "appends vectors, each with a checksum",
     "cli/signals.py": "opens standard streams that are closed",
     "testing.py": "writes to a temporary folder",
     "web/monitoring/access_log.py": "appends lines, each in one write",
