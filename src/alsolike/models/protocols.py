@@ -75,11 +75,14 @@ class HasFactors(Recommender, Protocol):
 
 @runtime_checkable
 class HoldsFactors(Protocol):
-    """Is made of models of which one has factors, to compare users and to draw a map by."""
+    """Compares users and draws a map by the factors of a model within it.
+
+    That of a member, of a model made of models; or the same factors without columns of biases.
+    """
 
     @property
     def factor_model(self) -> HasFactors:
-        """The first of them that has factors."""
+        """The model with these factors."""
 
 
 @runtime_checkable

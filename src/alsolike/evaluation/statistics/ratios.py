@@ -46,7 +46,7 @@ def bootstrap_ratio(
     --------
     >>> squares, ratings = np.array([4.0, 1.0, 9.0] * 20), np.array([4.0, 4.0, 4.0] * 20)
     >>> print(bootstrap_ratio(squares, ratings, np.random.default_rng(0), as_figure=np.sqrt))
-    1.0801 (0.9747 to 1.1815)
+    1.0801 (0.9811 to 1.1708)
     """
     if not len(sums) or not (np.isfinite(sums).all() and (counts > 0).all()):
         raise DataError("At least one user with finite sums, each of one value or more, expected.")
