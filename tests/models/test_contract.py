@@ -34,6 +34,7 @@ from alsolike.models.lmf.train import fit_lmf
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.neighbours.model import ItemKNNModel
+from alsolike.models.pairwise.config import BPRConfig, WARPConfig
 from alsolike.models.profile.config import ItemProfileConfig
 from alsolike.models.profile.model import ItemProfileModel, fit_item_profile
 from alsolike.models.protocols import Contributions, Recommender
@@ -103,6 +104,14 @@ def fit_profile(train: Interactions) -> ItemProfileModel:
     return fit_item_profile(with_tiny_features(train), ItemProfileConfig(values="tf-idf"))
 
 
+def fit_bpr(train: Interactions) -> FittedModel:
+    return family_named("bpr").fit(TrainingData(train), BPRConfig(factors=8, values="log"))
+
+
+def fit_warp(train: Interactions) -> FittedModel:
+    return family_named("warp").fit(TrainingData(train), WARPConfig(factors=8))
+
+
 FITS = [
     fit_als,
     fit_als_cg,
@@ -118,6 +127,8 @@ FITS = [
     fit_blend,
     fit_profile,
     fit_logistic,
+    fit_bpr,
+    fit_warp,
     fit_seeded_random,
 ]
 # A model that learns nothing, or solves new people in another way than those of its training.
@@ -125,6 +136,8 @@ EXEMPT = {
     (fit_seeded_random, testing.check_learns),
     (fit_seeded_random, testing.check_folds_in),
     (fit_als_cg, testing.check_folds_in),
+    (fit_bpr, testing.check_folds_in),
+    (fit_warp, testing.check_folds_in),
 }
 
 

@@ -37,12 +37,15 @@ EXPLAIN = [
     "ease",
     "sparse-linear",
     "item-profile",
+    "bpr",
+    "warp",
     "blend",
     "co-counts",
 ]
-FACTORS = ["als", "feature-als", "lmf", "factors"]
+PAIRWISE = ["bpr", "warp"]
+FACTORS = ["als", "feature-als", "lmf", *PAIRWISE, "factors"]
 MAPPED = [*FACTORS, "blend"]  # which has a member with factors
-WITH_DIAL = ["als", "feature-als", "lmf", "factors", "item-knn", "blend"]
+WITH_DIAL = [*FACTORS, "item-knn", "blend"]
 PAGES = (
     "/", "/?q=Bj%C3%B6rk", "/random", "/items/i1", "/user", "/users/u1", "/try",
     "/try?item=i1&item=i2", "/map", "/map?item=i1", "/compare", "/compare/result", "/about",

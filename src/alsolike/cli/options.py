@@ -103,9 +103,9 @@ _SEARCHING = (
     given(
         "--families",
         "Models that may be published: als, item-knn, ease, sparse-linear, and with features "
-        "feature-als, item-profile; lmf, too [default: als, item-knn, those with features where "
-        "there are any and, up to 10,000 items, ease and, up to 100,000, sparse-linear; with "
-        "--baselines als].",
+        "feature-als, item-profile; on request lmf, bpr, warp [default: als, item-knn, those with "
+        "features where there are any and, up to 10,000 items, ease and, up to 100,000, "
+        "sparse-linear; with --baselines als].",
         metavar="NAME,NAME",
     ),
     given(

@@ -266,6 +266,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "sparse-linear": {"neighbours": 5, "regularization": 20.0},
     "item-profile": {"weights": "tag=2"},
     "lmf": {"factors": 3, "iterations": 2},
+    "bpr": {"factors": 4, "iterations": 2},
+    "warp": {"factors": 4, "iterations": 2, "kos_draws": 3, "kos_order": 2},
     "popularity": {},
     "random": {"seed": 5},
     "blend": {"members": [{"factors": 3}, {"model": "ease"}], "weights": [3, 1]},

@@ -10,7 +10,8 @@ from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 from alsolike.models.pairwise.config import BPRConfig, PairwiseConfig, WARPConfig
-from alsolike.models.pairwise.model import BPRModel, PairwiseModel, Squares, WARPModel
+from alsolike.models.pairwise.model import BPRModel, PairwiseModel, WARPModel
+from alsolike.models.pairwise.squares import Squares
 
 
 class PairwiseFamily(Family):
@@ -31,7 +32,8 @@ class PairwiseFamily(Family):
         """Return the last model, without one of each epoch in memory."""
         from alsolike.models.pairwise import train  # noqa: PLC0415 - brings the compiler
 
-        return train.fit(data.interactions, config, self.model, **how)
+        model: FittedModel = train.fit(data.interactions, config, self.model, **how)
+        return model
 
     def pack(self, model: PairwiseModel) -> Arrays:
         """Return both matrices of factors, and the squares that training continues with."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
@@ -17,34 +18,12 @@ from alsolike.models.factor_model import FactorModel
 from alsolike.models.history_model import weighted_likes
 from alsolike.models.pairwise.config import BPRConfig, PairwiseConfig, WARPConfig
 from alsolike.models.pairwise.fold_in import Steps, sample_of, steps_of
+from alsolike.models.pairwise.squares import Squares
 from alsolike.models.protocols import Contributions
 from alsolike.models.similarity.config import Affinity
 from alsolike.models.values import ages_of, timed, with_ages
 
 _USERS = 64  # that are folded in together
-
-
-@dataclass(frozen=True, eq=False)
-class Squares:
-    """Sums of squared gradients, by which Adagrad shrinks the steps of each row.
-
-    Parameters
-    ----------
-    users, items, biases : float32, (n_users,), (n_items,) and (n_items,)
-    """
-
-    users: Floats
-    items: Floats
-    biases: Floats
-
-    @classmethod
-    def ones(cls, n_users: int, n_items: int) -> "Squares":
-        """Return those of the start."""
-        return cls(*(np.ones(n, dtype=np.float32) for n in (n_users, n_items, n_items)))
-
-    def copy(self) -> "Squares":
-        """Return a copy."""
-        return Squares(self.users.copy(), self.items.copy(), self.biases.copy())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,12 +60,12 @@ class PairwiseModel(FactorModel):
         return self.config_type.from_settings(self.settings)
 
     @functools.cached_property
-    def item_directions(self) -> Floats:  # type: ignore[override]
+    def item_directions(self) -> Floats:
         """The item factors without biases, float32, (n_items, factors - 1)."""
         return np.ascontiguousarray(self.item_factors[:, :-1])
 
     @functools.cached_property
-    def user_directions(self) -> Floats:  # type: ignore[override]
+    def user_directions(self) -> Floats:
         """The user factors without the column of the biases, float32, (n_users, factors - 1)."""
         return np.ascontiguousarray(self.user_factors[:, :-1])
 
@@ -182,7 +161,7 @@ class PairwiseModel(FactorModel):
         if self.ages is not None:
             likers = timed(likers, self.history)
         joined = with_items_of(self.history, likers)
-        larger: Any = fit(joined, self.config, type(self), start=self, engine=engine)
+        larger = fit(joined, self.config, type(self), start=self, engine=engine)
         return replace(larger, similarity_config=self.similarity_config)
 
     def contributions(
@@ -226,7 +205,7 @@ class PairwiseModel(FactorModel):
         )  # fmt: skip
 
     @functools.cached_property
-    def _others(self) -> Indices:
+    def _others(self) -> npt.NDArray[np.integer[Any]]:
         return sample_of(self.item_counts, self.config)
 
 

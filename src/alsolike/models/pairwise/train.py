@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,14 @@ from alsolike.kernels.pairwise.blocks import deal_likes
 from alsolike.kernels.pairwise.steps import learn_block
 from alsolike.models.history_model import training_likes
 from alsolike.models.pairwise.config import PairwiseConfig, WARPConfig
-from alsolike.models.pairwise.model import PairwiseModel, Squares
 from alsolike.models.pairwise.schedule import Schedule
+from alsolike.models.pairwise.squares import Squares
 from alsolike.progress import SILENT, Observer
 
+if TYPE_CHECKING:  # which trains on
+    from alsolike.models.pairwise.model import PairwiseModel
+
+Own = TypeVar("Own", bound="PairwiseModel")
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
 
@@ -38,12 +42,12 @@ _TIMES = 8
 def iterate(
     train: Interactions,
     config: PairwiseConfig,
-    kind: type[PairwiseModel],
+    kind: type[Own],
     *,
-    start: PairwiseModel | None = None,
+    start: "PairwiseModel | None" = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
-) -> Iterator[PairwiseModel]:
+) -> Iterator[Own]:
     """Yield a usable model after each epoch, ``config.iterations`` times.
 
     Parameters
@@ -81,12 +85,12 @@ def iterate(
 def fit(
     train: Interactions,
     config: PairwiseConfig,
-    kind: type[PairwiseModel],
+    kind: type[Own],
     *,
-    start: PairwiseModel | None = None,
+    start: "PairwiseModel | None" = None,
     engine: Engine | None = None,
     observer: Observer = SILENT,
-) -> PairwiseModel:
+) -> Own:
     """Return the last model of `iterate`, without one of each epoch in memory."""
     training = Training(train, config, kind, start, engine or LocalEngine())
     observer.start("sweeps", config.iterations)
@@ -123,15 +127,15 @@ class _Likes:
         )  # fmt: skip
 
 
-class Training:
+class Training(Generic[Own]):
     """Current factors of both sides, and the epoch that updates them."""
 
     def __init__(
         self,
         train: Interactions,
         config: PairwiseConfig,
-        kind: type[PairwiseModel],
-        start: PairwiseModel | None,
+        kind: type[Own],
+        start: "PairwiseModel | None",
         engine: Engine,
     ) -> None:
         expect_interactions(train)
@@ -151,7 +155,7 @@ class Training:
         self._marks = np.zeros(train.n_items, dtype=np.uint8)
 
     def _draw(
-        self, train: Interactions, config: PairwiseConfig, start: PairwiseModel | None
+        self, train: Interactions, config: PairwiseConfig, start: "PairwiseModel | None"
     ) -> None:
         rng, f = np.random.default_rng(config.seed), config.factors
         self._users, self._items = (
@@ -166,7 +170,7 @@ class Training:
         if start is not None:
             self._go_on(start)
 
-    def _go_on(self, start: PairwiseModel) -> None:
+    def _go_on(self, start: "PairwiseModel") -> None:
         """Take over the rows that a model has."""
         if start.item_factors.shape[1] != self._config.factors + 1:
             raise SettingError(
@@ -213,11 +217,9 @@ class Training:
         own = [plain(part) for part in users]
         others = [plain(pool[first:last]) for first, last in itertools.pairwise(bounds)]
         dealt, dealt_weights = plain(self._dealt), plain(self._dealt_weights)
-        is_warp = isinstance(config, WARPConfig)
         how = (
-            self._train.n_items - 1, is_warp, config.max_sampled if is_warp else config.candidates,
-            config.kos_draws if is_warp else 0, config.kos_order if is_warp else 0,
-            config.factors, plain(_rates(config)), config.optimizer == "adagrad",
+            self._train.n_items - 1, *_draws(config), config.factors, plain(_rates(config)),
+            config.optimizer == "adagrad",
         )  # fmt: skip
         factors = (
             self._marks, self._users, squares.users, self._items, squares.items, self._biases,
@@ -242,15 +244,17 @@ class Training:
 
     def _expect_finite(self) -> None:
         for factors in (self._users, self._items, self._biases):
-            # A sum is finite unless a number is not, or some are near the largest.
-            if not math.isfinite(float(factors.sum(dtype=np.float64))):
+            # A sum in float64 of float32 numbers is finite if and only if all of them are.
+            with np.errstate(invalid="ignore"):  # inf - inf
+                total = float(factors.sum(dtype=np.float64))
+            if not math.isfinite(total):
                 raise FitError(
-                    f"Factors are no longer finite after {self._epochs} epochs: steps are too "
+                    f"Factors are no longer finite in epoch {self._epochs}: steps are too "
                     f"long. Lower learning_rate={self._config.learning_rate:g}, or raise the "
                     "regularization."
                 )
 
-    def model(self) -> PairwiseModel:
+    def model(self) -> Own:
         """Return the current model, of copies."""
         has = (np.diff(self._likes.starts) > 0)[:, None]
         train, f = self._train, self._config.factors
@@ -272,6 +276,13 @@ class Training:
             history=train,
             squares=self._squares.copy(),
         )
+
+
+def _draws(config: PairwiseConfig) -> tuple[bool, int, int, int]:
+    """Return whether it is WARP, the draws of other items, and those of likes and their order."""
+    if isinstance(config, WARPConfig):
+        return True, config.max_sampled, config.kos_draws, config.kos_order
+    return False, getattr(config, "candidates", 1), 0, 0
 
 
 def _rates(config: PairwiseConfig) -> Floats:
