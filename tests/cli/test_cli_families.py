@@ -84,7 +84,7 @@ def test_recommendations(fitted: tuple[str, Path]) -> None:
 
 def test_similar_users_and_scores(fitted: tuple[str, Path], tmp_path: Path) -> None:
     family, folder = fitted
-    if family in ("als", "feature-als", "explicit-als", "bpr", "warp", "blend"):
+    if family in ("als", "feature-als", "explicit-als", "lmf", "bpr", "warp", "blend"):
         table = al.similar_users(al.load(folder), ["u0", "u1"], k=2)
         fine("similar-users", folder, "u0", "u1", "--k", 2, "--to", tmp_path / "near.csv")
         rows = list(csv.DictReader((tmp_path / "near.csv").read_text().splitlines()))

@@ -101,10 +101,13 @@ class SolverConfig:
 
     solver: SolverName = "exact"
     cg_steps: int = 3
+    nonnegative: bool = False
 
     def __post_init__(self) -> None:
         check_choice("solver", self.solver, get_args(SolverName))
         check_whole("cg_steps", self.cg_steps, least=1)
+        if not isinstance(self.nonnegative, (bool, np.bool_)):
+            raise SettingError(f"nonnegative must be True or False, not {self.nonnegative!r}.")
 
     @property
     def is_exact(self) -> bool:
@@ -239,8 +242,6 @@ class ALSConfig:
         self._check_nonnegative()
 
     def _check_nonnegative(self) -> None:
-        if not isinstance(self.nonnegative, (bool, np.bool_)):
-            raise SettingError(f"nonnegative must be True or False, not {self.nonnegative!r}.")
         if self.nonnegative and (self.momentum or not self.solver_config.is_exact):
             raise SettingError(
                 "nonnegative=True needs the exact solver and no momentum, which would leave the "
