@@ -19,6 +19,7 @@ from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, RandomModel, fit_random
 from alsolike.models.blend.config import BlendConfig
 from alsolike.models.bundle.io import load, save
+from alsolike.models.explicit_als.config import ExplicitALSConfig
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import TrainingData
 from alsolike.models.feature_als.config import FeatureALSConfig
@@ -28,6 +29,9 @@ from alsolike.models.linear.sparse import (
     SparseLinearModel,
     fit_sparse_linear,
 )
+from alsolike.models.lmf.config import LMFConfig
+from alsolike.models.lmf.model import LMFModel
+from alsolike.models.lmf.train import fit_lmf
 from alsolike.models.neighbours.config import ItemKNNConfig
 from alsolike.models.neighbours.fit import fit_item_knn
 from alsolike.models.neighbours.model import ItemKNNModel
@@ -78,6 +82,10 @@ def fit_neighbourhoods_of_weights(train: Interactions) -> SparseLinearModel:
     return fit_sparse_linear(train, config)
 
 
+def fit_logistic(train: Interactions) -> LMFModel:
+    return fit_lmf(train, LMFConfig(factors=4, regularization=1.0, iterations=6))
+
+
 def fit_seeded_random(train: Interactions) -> RandomModel:
     return fit_random(train, RandomConfig(seed=1))
 
@@ -87,6 +95,16 @@ def fit_with_features(train: Interactions) -> FittedModel:
     known = dataclasses.replace(train, item_features=Features.of_words("tag", tags))
     config = FeatureALSConfig(factors=8, iterations=5)
     return family_named("feature-als").fit(TrainingData(known), config)
+
+
+def fit_ratings(train: Interactions) -> FittedModel:
+    config = ExplicitALSConfig(factors=8, iterations=5)
+    return family_named("explicit-als").fit(TrainingData(train), config)
+
+
+def fit_ratings_without_biases(train: Interactions) -> FittedModel:
+    config = ExplicitALSConfig(factors=8, iterations=5, biases=False)
+    return family_named("explicit-als").fit(TrainingData(train), config)
 
 
 def fit_blend(train: Interactions) -> FittedModel:
@@ -117,8 +135,11 @@ FITS = [
     fit_neighbourhoods,
     fit_neighbourhoods_of_weights,
     fit_with_features,
+    fit_ratings,
+    fit_ratings_without_biases,
     fit_blend,
     fit_profile,
+    fit_logistic,
     fit_bpr,
     fit_warp,
     fit_seeded_random,

@@ -157,11 +157,11 @@ def test_fold_in_of_known_likes(name):
         np.testing.assert_allclose(
             table["score"],
             known["score"],
-            atol=1e-3 if name.endswith("als") else {"blend": 1e-5}.get(name, 0),
+            atol=1e-3 if name.endswith(("als", "lmf")) else {"blend": 1e-5}.get(name, 0),
         )
         may_appear = np.ones(len(model.items), dtype=bool)
         found = recommend_row_for_likes(model, rows, values.tolist(), may_appear, 50)
-        assert name.endswith("als") or not set(rows[values < 0]) & set(found.rows)
+        assert name.endswith(("als", "lmf")) or not set(rows[values < 0]) & set(found.rows)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -186,7 +186,7 @@ def test_what_takes_in_nobody_says_so():
     ):
         with pytest.raises(SettingError, match="folds in users is needed to recommend for likes"):
             ask()
-    for name in sorted(set(MODELS) - {"als", "feature-als", *PAIRWISE}):
+    for name in sorted(set(MODELS) - {"als", "feature-als", "explicit-als", "lmf", *PAIRWISE}):
         with pytest.raises(SettingError, match="is needed to fold in a user; "):
             fold_in_user(MODELS[name], ["a0"])
 

@@ -15,10 +15,12 @@ from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import PopularityFamily
 from alsolike.models.baselines.random import RandomFamily
+from alsolike.models.explicit_als.family import ExplicitALSFamily
 from alsolike.models.family import Family, Known
 from alsolike.models.feature_als.family import FeatureALSFamily
 from alsolike.models.linear.ease import EASEFamily
 from alsolike.models.linear.sparse import SparseLinearFamily
+from alsolike.models.lmf.family import LMFFamily
 from alsolike.models.neighbours.family import ItemKNNFamily
 from alsolike.models.pairwise.family import BPRFamily, WARPFamily
 from alsolike.models.profile.family import ItemProfileFamily
@@ -33,7 +35,9 @@ FAMILIES: list[Family] = [
     EASEFamily(),
     SparseLinearFamily(),
     FeatureALSFamily(),
+    ExplicitALSFamily(),
     ItemProfileFamily(),
+    LMFFamily(),
     BPRFamily(),
     WARPFamily(),
     PopularityFamily(),

@@ -42,7 +42,7 @@ class ALSRecommender(
     ----------
     factors, regularization, user_regularization, item_regularization, alpha, confidence, \
 values, value_scale, value_length, epsilon, unobserved_weight, regularization_exponent, \
-regularization_count, iterations, solver, cg_steps, momentum, start, seed
+regularization_count, iterations, solver, cg_steps, momentum, start, nonnegative, seed
         As in `ALSConfig`. `seed` also draws what `score` hides.
     user_column, item_column : str or None
         Columns of ids, texts or whole numbers, in a frame of one interaction per row.
@@ -96,6 +96,7 @@ regularization_count, iterations, solver, cg_steps, momentum, start, seed
         cg_steps: int = 3,
         momentum: bool = False,
         start: Start = "small",
+        nonnegative: bool = False,
         seed: int = 0,
         user_column: str | None = None,
         item_column: str | None = None,
@@ -122,6 +123,7 @@ regularization_count, iterations, solver, cg_steps, momentum, start, seed
         self.cg_steps = cg_steps
         self.momentum = momentum
         self.start = start
+        self.nonnegative = nonnegative
         self.seed = seed
         self.user_column = user_column
         self.item_column = item_column

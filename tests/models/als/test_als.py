@@ -445,6 +445,7 @@ def test_each_setting_changes_its_own_part_alone():
         "values": "bm25", "value_scale": 2.0, "value_length": 0.5, "half_life": 9.0,
         "regularization_exponent": 1.0, "regularization_count": "observed", "iterations": 1,
         "solver": "cg", "cg_steps": 1, "momentum": True, "start": "normal", "factors": 1, "seed": 1,
+        "nonnegative": True,
     }  # fmt: skip
     assert changed.keys() == {one.name for one in fields(ALSConfig)}
     for name, value in changed.items():

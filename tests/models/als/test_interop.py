@@ -107,6 +107,7 @@ def test_spark_regularizes_by_the_rows_own_count():
         ("irspack", classic(confidence="scaled"), "scaled"),
         ("irspack", classic(regularization_exponent=1.0, alpha=2.0), "alpha"),
         ("irspack", classic(alpha=0.0), "alpha"),
+        ("implicit", classic(nonnegative=True), "nonnegative"),
         ("spark", classic(), "regularization_exponent"),
         ("spark", classic(user_regularization=1.0), "both sides"),
     ],
@@ -116,9 +117,15 @@ def test_what_a_peer_cannot_minimize_is_refused(peer, config, message):
         to_peer(config, peer)
 
 
+def test_spark_has_non_negative_factors_too():
+    config = from_peer("spark", nonnegative=True)
+    assert config.nonnegative
+    assert from_peer("spark", **to_peer(config, "spark")) == config
+
+
 def test_settings_without_a_counterpart_are_refused():
-    with pytest.raises(SettingError, match="nonnegative"):
-        from_peer("spark", nonnegative=True)
+    with pytest.raises(SettingError, match="numUserBlocks"):
+        from_peer("spark", numUserBlocks=4)
     with pytest.raises(SettingError, match="explicit"):
         from_peer("spark", implicitPrefs=False)
     with pytest.raises(SettingError, match="log"):

@@ -101,10 +101,13 @@ class SolverConfig:
 
     solver: SolverName = "exact"
     cg_steps: int = 3
+    nonnegative: bool = False
 
     def __post_init__(self) -> None:
         check_choice("solver", self.solver, get_args(SolverName))
         check_whole("cg_steps", self.cg_steps, least=1)
+        if not isinstance(self.nonnegative, (bool, np.bool_)):
+            raise SettingError(f"nonnegative must be True or False, not {self.nonnegative!r}.")
 
     @property
     def is_exact(self) -> bool:
@@ -181,6 +184,9 @@ class ALSConfig:
         same loss. False: the alternating least squares of the papers.
     start : {"small", "normal"}
         First user factors: N(0, 1) times ``0.1 / sqrt(factors)`` (Rendle et al. 2022) or N(0, 1).
+    nonnegative : bool
+        Solve each row for its best factors that are not below 0, exactly: factors that can be read
+        as how much of each theme there is. For the exact solver without momentum.
     seed : int
         Seed of the first factors.
 
@@ -202,6 +208,7 @@ class ALSConfig:
         "value_scale": 1.0,
         "value_length": 0.0,
         "half_life": None,
+        "nonnegative": False,
     }
 
     factors: int = 256
@@ -223,6 +230,7 @@ class ALSConfig:
     cg_steps: int = 3
     momentum: bool = False
     start: Start = "small"
+    nonnegative: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -231,6 +239,15 @@ class ALSConfig:
         object.__setattr__(self, "half_life", half_life_of(self.half_life))
         # Each part checks its settings.
         _ = self._loss_part, self.solver_config, self.schedule_config
+        self._check_nonnegative()
+
+    def _check_nonnegative(self) -> None:
+        if self.nonnegative and (self.momentum or not self.solver_config.is_exact):
+            raise SettingError(
+                "nonnegative=True needs the exact solver and no momentum, which would leave the "
+                f"non-negative numbers; solver={self.solver!r}, momentum={self.momentum!r} given. "
+                "Leave both out."
+            )
 
     def for_table(self, train: Interactions) -> Self:
         """Return the settings with `unobserved_weight` chosen, if it is left to the table.

@@ -14,6 +14,8 @@ from alsolike.models.base import FittedModel
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import Arrays, Family, Known, TrainingData
 
+_NONNEGATIVE = "nonnegative"  # in place of a solver
+
 
 class ALSFamily(Family):
     """Weighted regularized matrix factorization by alternating least squares."""
@@ -79,7 +81,8 @@ class ALSFamily(Family):
         each = 8 if config.amounts_are_doubles else 4 * (config.values == "binary")
         ages = 0 if config.half_life is None else 8
         per_row = 3 * 8 * (train.n_users + train.n_items)
-        return (2 * each + ages) * train.n_interactions + per_row
+        weighed = 16 if config.nonnegative else 0  # weights and pulls of one side in float64
+        return (2 * each + ages + weighed) * train.n_interactions + per_row
 
     def factors(self, config: ALSConfig) -> int:
         """Return the columns of both factor matrices."""
@@ -118,6 +121,8 @@ class ALSFamily(Family):
         """Return the solver, what is in float64, and whether bases may be in float32."""
         from alsolike.models.als.half_sweep import MANY, may_need_float64  # noqa: PLC0415
 
+        if config.nonnegative:  # in float64, whatever the table
+            return _NONNEGATIVE, False, False, False
         loss_config = config.for_table(train).loss_config
         doubled = config.solver_config.is_exact and may_need_float64(
             train, loss_config, config.factors
@@ -128,8 +133,11 @@ class ALSFamily(Family):
         """Return the kernels of the solver; some small systems also need that of single rows."""
         from alsolike.kernels.solver.batch import SMALL, solve_small  # noqa: PLC0415 - the compiler
         from alsolike.kernels.solver.conjugate_gradient import solve_cg  # noqa: PLC0415
+        from alsolike.kernels.solver.nonnegative import solve_nonnegative  # noqa: PLC0415
         from alsolike.kernels.solver.single import solve_single  # noqa: PLC0415
 
+        if config.nonnegative:
+            return (solve_nonnegative,)
         if not config.solver_config.is_exact:
             return (solve_cg,)
         return (solve_small, solve_single) if config.factors > SMALL else (solve_small,)
@@ -150,6 +158,7 @@ class ALSFamily(Family):
             regularization=1e-3 if in_float64 or many else 1.0,
             solver="cg" if solver == "cg" else "exact",
             confidence="log" if are_doubles else "linear",
+            nonnegative=solver == _NONNEGATIVE,
         )
 
 

@@ -13,7 +13,13 @@ from alsolike.errors import DataError, SettingError
 from alsolike.models.als.confidence import LikeCounts
 from alsolike.models.als.config import SolverConfig
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, turned
-from alsolike.models.als.half_sweep import Side, float32_basis, solve_side, total_loss
+from alsolike.models.als.half_sweep import (
+    Side,
+    float32_basis,
+    solve_nonnegative_side,
+    solve_side,
+    total_loss,
+)
 from alsolike.models.values import likes_by_row
 
 if TYPE_CHECKING:
@@ -37,6 +43,9 @@ def new_users(
     """
     side = _side_of(model, user_items, "user", ages)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)
+    if model.is_nonnegative:
+        solve_nonnegative_side(side, model.item_factors, factors, model.config.loss_config, engine)
+        return factors
     items, values = model.item_factors, model.eigenvalues
     solve_side(
         side, items, values, factors, model.config.loss_config, SolverConfig(), engine, prior=prior
@@ -56,6 +65,10 @@ def new_items(
     `ages` and `prior` are as in `new_users`.
     """
     side = _side_of(model, item_users, "item", ages)
+    if model.is_nonnegative:
+        found = np.zeros((side.n_rows, model.factors), dtype=np.float32)
+        solve_nonnegative_side(side, model.user_factors, found, model.config.loss_config, engine)
+        return found
     single = float32_basis(side, model.user_factors, model.config.loss_config, engine)
     values, basis = eigenbasis(gramian(model.user_factors, engine, in_float32=single), engine)
     factors = np.zeros((side.n_rows, model.factors), dtype=np.float32)

@@ -21,10 +21,12 @@ from alsolike.kernels.solver.batch import SMALL, solve_small
 from alsolike.kernels.solver.conjugate_gradient import solve_cg
 from alsolike.kernels.solver.dense import observed_loss
 from alsolike.kernels.solver.float64_rows import solve_hard
+from alsolike.kernels.solver.nonnegative import solve_nonnegative
 from alsolike.kernels.solver.single import solve_single
 from alsolike.models.als.confidence import LikeCounts, Weighing, amounts_of
 from alsolike.models.als.config import LossConfig, SolverConfig
 from alsolike.models.als.gramian_basis import filled_up, gramian, squared_length
+from alsolike.models.als.nonnegative import PATIENCE, ROUNDING, most_exchanges
 from alsolike.models.als.prior import NO_PRIOR, PulledToPrior
 from alsolike.models.values import ages_by_item
 
@@ -207,6 +209,38 @@ def solve_side(
         pulled.add_to(out)
     if not solver.is_exact:  # the exact kernels look at each solution
         _refuse_infinite(side, out, engine)
+
+
+def solve_nonnegative_side(
+    side: Side, other: Floats, out: Floats, loss_config: LossConfig, engine: Engine
+) -> None:
+    """Solve all rows of `side` into `out`, (n_rows, f), for factors that are not below 0.
+
+    `other` are the other side's factors, float32, (n_columns, f), as they are: what is not below 0
+    in one basis is in another.
+
+    Raises
+    ------
+    FitError
+        A row has no unique finite solution.
+    """
+    dense = plain(loss_config.unobserved_weight * gramian(other, engine))
+    factors, solver = plain(other), SolverConfig()
+    indptr, indices = plain(side.matrix.indptr), plain(side.matrix.indices)
+    weights, pulls = map(plain, Weighing.of(loss_config).weights_and_pulls(side.amounts))
+    most = most_exchanges(len(dense))
+
+    def part(chunk: Rows) -> int:
+        return solve_nonnegative(
+            chunk, indptr, indices, weights, pulls, factors, dense, side.regularization,
+            ROUNDING, PATIENCE, most, out,
+        )  # fmt: skip
+
+    out[np.diff(side.matrix.indptr) == 0] = 0
+    failures = [row for row in engine.each(part, side.chunks(len(dense), solver)) if row >= 0]
+    if failures:
+        raise FitError(_singular(side, min(failures), len(dense)))
+    _refuse_infinite(side, out, engine)
 
 
 def float32_basis(side: Side, other: Floats, loss_config: LossConfig, engine: Engine) -> bool:

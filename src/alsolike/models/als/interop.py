@@ -51,6 +51,8 @@ def to_peer(config: ALSConfig, peer: Peer) -> dict[str, Any]:
     _refuse_half_life(config, peer)
     if config.user_regularization is not None or config.item_regularization is not None:
         raise SettingError(f"{peer} has one regularization for both sides.")
+    if config.nonnegative and peer != "spark":
+        raise SettingError(f"{peer} has no nonnegative=True: its factors may be below 0.")
     return {"implicit": _to_implicit, "irspack": _to_irspack, "spark": _to_spark}[peer](config)
 
 
@@ -184,6 +186,7 @@ def _to_spark(config: ALSConfig) -> dict[str, Any]:
         "alpha": config.alpha,
         "maxIter": config.iterations,
         "implicitPrefs": True,
+        "nonnegative": config.nonnegative,
         "seed": config.seed,
     }
 
@@ -197,6 +200,7 @@ def _from_spark(settings: dict[str, Any]) -> ALSConfig:
         alpha=settings.pop("alpha", 1.0),
         iterations=settings.pop("maxIter", 10),
         seed=settings.pop("seed", 0),
+        nonnegative=settings.pop("nonnegative", False),
         confidence="linear",
         regularization_exponent=1.0,
         regularization_count="observed",

@@ -12,7 +12,7 @@ from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
 from alsolike.data.merge import with_items_of
 from alsolike.data.validation import said
-from alsolike.engines.base import Engine
+from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.models.als.config import ALSConfig
@@ -30,8 +30,9 @@ class ALSModel(FactorModel):
     Parameters
     ----------
     users, items, user_factors, item_factors, item_counts, sweeps, catalogue, history
-        As of every `FactorModel`. The item factors are in the basis of their own Gramian:
-        ``item_factors.T @ item_factors`` is ``diag(eigenvalues)`` up to rounding.
+        As of every `FactorModel`. The item factors are in the basis of their own Gramian, unless
+        they are non-negative: ``item_factors.T @ item_factors`` is ``diag(eigenvalues)`` up to
+        rounding.
     settings : mapping of str to plain values
         As `alsolike.models.als.config.ALSConfig.to_settings` gives them.
     eigenvalues : float64, (factors,)
@@ -59,6 +60,22 @@ class ALSModel(FactorModel):
                 "ALSConfig(alpha=10).to_settings()."
             )
         return ALSConfig.from_settings(self.settings)
+
+    @property
+    def is_nonnegative(self) -> bool:
+        """Whether no factor is below 0; factors are then in no basis but their own."""
+        return bool(self.settings.get("nonnegative", False))
+
+    @functools.cached_property
+    def _gramian(self) -> Doubles | None:
+        """Gramian of non-negative item factors, (f, f); None: `eigenvalues` are its diagonal."""
+        if not self.is_nonnegative:
+            return None
+        total = np.zeros((self.factors, self.factors))
+        for piece in pieces(len(self.items)):
+            block = self.item_factors[piece].astype(np.float64)
+            total += block.T @ block
+        return total
 
     @functools.cached_property
     def ages(self) -> Doubles | None:
@@ -192,11 +209,14 @@ class ALSModel(FactorModel):
         )
         counts[new] = likers.like_counts
         values, basis = eigenbasis(gramian(factors, engine), engine)
+        users_now, items_now = self.user_factors, factors
+        if not self.is_nonnegative:
+            users_now, items_now = (turned(one, basis, engine) for one in (users_now, items_now))
         return replace(
             self,
             items=joined.items,
-            user_factors=turned(self.user_factors, basis, engine),
-            item_factors=turned(factors, basis, engine),
+            user_factors=users_now,
+            item_factors=items_now,
             eigenvalues=values,
             item_counts=counts,
             catalogue=joined.catalogue,
@@ -242,7 +262,7 @@ class ALSModel(FactorModel):
     ) -> UserEquations:
         return UserEquations.of(
             self.config.loss_config, self.item_factors, self.eigenvalues, self.item_counts,
-            items, values, ages,
+            items, values, ages, gramian=self._gramian,
         )  # fmt: skip
 
 

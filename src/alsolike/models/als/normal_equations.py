@@ -1,6 +1,8 @@
 """Normal equations of one user in float64, to fold in and to explain."""
 
+import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +10,7 @@ import numpy.typing as npt
 from alsolike.errors import FitError, SettingError
 from alsolike.models.als.confidence import LikeCounts, Weighing, amounts_of_cells
 from alsolike.models.als.config import LossConfig
+from alsolike.models.als.nonnegative import nonnegative_support
 from alsolike.models.base import Doubles, Floats, Indices
 
 
@@ -23,11 +26,14 @@ class UserEquations:
         Factors of the user's items.
     pulls : float64, (n,)
         Confidence times preference of each; 0 for a dislike.
+    is_nonnegative : bool
+        Solve for factors that are not below 0. The equations then hold for those above 0 alone.
     """
 
     matrix: Doubles
     others: Doubles
     pulls: Doubles
+    is_nonnegative: bool = False
 
     @classmethod
     def of(
@@ -39,6 +45,8 @@ class UserEquations:
         items: Indices,
         values: npt.ArrayLike,
         ages: Doubles | None = None,
+        *,
+        gramian: Doubles | None = None,
     ) -> "UserEquations":
         """Set up the equations of a user with these items (rows) and values, (n,).
 
@@ -50,6 +58,8 @@ class UserEquations:
             Likes of each item in the training data.
         ages : float64, (n,), or None
             Of the values, in days; None: all are new.
+        gramian : float64, (f, f), or None
+            Of item factors that are non-negative; None: they are in the basis of their own.
 
         Raises
         ------
@@ -66,6 +76,11 @@ class UserEquations:
         others = item_factors[items].astype(np.float64)
         n_items = len(item_factors)
         regularization = loss_config.row_regularization("user", len(items), n_items)
+        if gramian is not None:
+            dense = loss_config.unobserved_weight * gramian
+            dense[np.diag_indices_from(dense)] += regularization
+            matrix = dense + (others.T * weights) @ others
+            return cls(matrix, others, pulls.astype(np.float64), is_nonnegative=True)
         diagonal = loss_config.unobserved_weight * eigenvalues + regularization
         # As in training: below this, an eigenvalue is rounding.
         if not diagonal.min() > len(diagonal) * np.finfo(np.float64).eps * diagonal.max():
@@ -80,6 +95,8 @@ class UserEquations:
     @property
     def factors(self) -> Doubles:
         """The user's factors, float64, (f,)."""
+        if self.is_nonnegative:
+            return self._support[0]
         return self._solved(self.others.T @ self.pulls)
 
     def similarities(self, target: Floats) -> Doubles:
@@ -87,19 +104,34 @@ class UserEquations:
 
         For several targets, (f, n_targets): (n, n_targets).
         """
+        if self.is_nonnegative:
+            above = self._support[1]
+            solved = _solved(self.matrix[np.ix_(above, above)], target[above], len(self.pulls))
+            within: Doubles = self.others[:, above] @ solved
+            return within
         similarities: Doubles = self.others @ self._solved(target.astype(np.float64))
         return similarities
 
+    @functools.cached_property
+    def _support(self) -> tuple[Doubles, npt.NDArray[np.bool_]]:
+        return nonnegative_support(self.matrix, self.others.T @ self.pulls)
+
     def _solved(self, right: Doubles) -> Doubles:
-        matrix = self.matrix
-        spread = np.linalg.eigvalsh(matrix) if np.isfinite(matrix).all() else np.array([np.nan])
-        # Below this the smallest eigenvalue, and so the solution, is rounding.
-        if not spread[0] > len(matrix) * np.finfo(np.float64).eps * spread[-1]:
-            raise FitError(
-                f"The equations for a row of {len(self.pulls):,} items are too ill-conditioned to "
-                "solve. Fit with more regularization, or a smaller alpha."
-            )
-        return np.linalg.solve(matrix, right).astype(np.float64)
+        return _solved(self.matrix, right, len(self.pulls))
+
+
+def _solved(matrix: Doubles, right: npt.NDArray[Any], n_items: int) -> Doubles:
+    """Solve equations; FitError if they are too ill-conditioned."""
+    if not len(matrix):
+        return np.zeros(right.shape)
+    spread = np.linalg.eigvalsh(matrix) if np.isfinite(matrix).all() else np.array([np.nan])
+    # Below this the smallest eigenvalue, and so the solution, is rounding.
+    if not spread[0] > len(matrix) * np.finfo(np.float64).eps * spread[-1]:
+        raise FitError(
+            f"The equations for a row of {n_items:,} items are too ill-conditioned to "
+            "solve. Fit with more regularization, or a smaller alpha."
+        )
+    return np.linalg.solve(matrix, right.astype(np.float64)).astype(np.float64)
 
 
 def checked_values(values: npt.ArrayLike, count: int) -> Floats:

@@ -16,7 +16,12 @@ from alsolike.errors import DataError, SettingError
 from alsolike.models.als.config import ALSConfig, ScheduleConfig, expect_config
 from alsolike.models.als.fold_in import loss_on, new_items, new_users
 from alsolike.models.als.gramian_basis import eigenbasis, gramian, one_after_the_other, turned
-from alsolike.models.als.half_sweep import Side, float32_basis, solve_side
+from alsolike.models.als.half_sweep import (
+    Side,
+    float32_basis,
+    solve_nonnegative_side,
+    solve_side,
+)
 from alsolike.models.als.model import ALSModel, expect_als
 from alsolike.models.als.momentum import Momentum
 from alsolike.models.base import expect_same_ids
@@ -75,7 +80,7 @@ def iterate(
     >>> losses[0] >= losses[1] >= losses[2]
     True
     """
-    training = Training(train, config, start, engine or LocalEngine())
+    training = _training(train, config, start, engine or LocalEngine())
     observer.start("sweeps", config.iterations)
     for _ in range(config.iterations):
         training.sweep()
@@ -103,7 +108,7 @@ def fit(
     >>> fit(likes, ALSConfig(factors=2, iterations=3))
     ALSModel(2 users, 2 items, 2 factors, 3 sweeps)
     """
-    training = Training(train, config, start, engine or LocalEngine())
+    training = _training(train, config, start, engine or LocalEngine())
     observer.start("sweeps", config.iterations)
     for _ in range(config.iterations):
         training.sweep()
@@ -269,6 +274,42 @@ class Training:
             user_features=self._train.user_features,
             history=self._train,
         )
+
+
+class NonNegativeTraining(Training):
+    """The training whose rows are solved for factors that are not below 0."""
+
+    def __init__(
+        self, train: Interactions, config: ALSConfig, start: ALSModel | None, engine: Engine
+    ) -> None:
+        if start is not None and not expect_als(start, "go on from it").is_nonnegative:
+            raise SettingError(
+                "The model to continue from may have factors below 0, and the settings have "
+                "nonnegative=True. Leave start out, or begin with a non-negative model."
+            )
+        super().__init__(train, config, start, engine)
+        if start is None:
+            np.abs(self._users, out=self._users)
+
+    def sweep(self) -> None:
+        """Solve all items against the users, then all users against the items."""
+        loss_config, engine = self._config.loss_config, self._engine
+        items = np.empty_like(self._items) if self._items_are_held else self._items
+        solve_nonnegative_side(self._item_side, self._users, items, loss_config, engine)
+        users = np.empty_like(self._users) if self._users_are_held else self._users
+        solve_nonnegative_side(self._user_side, items, users, loss_config, engine)
+        self._values, _ = eigenbasis(gramian(items, engine), engine)
+        self._items, self._users, self._ahead = items, users, users
+        self._items_are_held = self._users_are_held = self._ahead_is_held = False
+        self._sweeps += 1
+
+
+def _training(
+    train: Interactions, config: ALSConfig, start: ALSModel | None, engine: Engine
+) -> Training:
+    expect_config(config)
+    kind = NonNegativeTraining if config.nonnegative else Training
+    return kind(train, config, start, engine)
 
 
 def _drawn(n_users: int, factors: int, schedule: ScheduleConfig, seed: int) -> Floats:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
+from alsolike.errors import SettingError
 from alsolike.models.als.config import ALSConfig
 from alsolike.models.feature_vectors import check_rarity_exponent, weights_as_text
 from alsolike.models.settings import check_number, known_settings
@@ -51,6 +52,11 @@ class FeatureALSConfig(ALSConfig):
         super().__post_init__()
         for name in ("item_feature_regularization", "user_feature_regularization"):
             check_number(name, getattr(self, name))
+        if self.nonnegative:
+            raise SettingError(
+                "nonnegative=True is for the family als alone: factors of features may be below 0. "
+                "Leave it out, or fit with family='als'."
+            )
         check_rarity_exponent(self.rarity_exponent)
         object.__setattr__(self, "weights", weights_as_text(self.weights))
 

@@ -1,0 +1,1 @@
+"""Logistic matrix factorization (LMF): probabilities of likes, by exact gradients."""
