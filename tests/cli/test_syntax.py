@@ -13,9 +13,7 @@ import pytest
 
 from alsolike.cli.group import main
 from alsolike.cli.syntax import as_typed
-from alsolike.models.als.config import ALSConfig
-from alsolike.models.linear.ease import EASEConfig
-from alsolike.models.neighbours.config import ItemKNNConfig
+from alsolike.models.registry import trained
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "alsolike"
 
@@ -23,8 +21,7 @@ OPTIONS = {
     option.name for verb in main.commands.values() for option in verb.params
     if isinstance(option, click.Option)
 }  # fmt: skip
-SETTINGS = {one.name for config in (ALSConfig, EASEConfig, ItemKNNConfig)
-            for one in fields(config)}  # fmt: skip
+SETTINGS = {one.name for family in trained() for one in fields(family.config)}
 # What callers of Python alone can meet, and where.
 ONLY_PYTHON = {
     "likes": "evaluate: the command takes those of the model",
