@@ -203,7 +203,8 @@ def test_scores_are_explained_by_parts_that_add_up(served):
         assert "Because of" not in page
         return
     why = answer.json()
-    assert why["score"] == pytest.approx(first["score"], rel=1e-4)
+    if name not in PAIRWISE:  # which explain a folded-in user
+        assert why["score"] == pytest.approx(first["score"], rel=1e-4)
     added = sum(one["contribution"] for one in why["parts"])
     assert added + why["by_item"] == pytest.approx(why["score"])
     assert "Because of" in page
