@@ -41,7 +41,7 @@ from alsolike.models.als.config import ALSConfig
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("alsolike", "numpy", "scipy", "numba", "duckdb")
-PEERS = ("implicit", "irspack", "cmfrec", "pandas", "polars")
+PEERS = ("implicit", "irspack", "cmfrec", "scikit-surprise", "pandas", "polars")
 BLOCK = 1536  # rows of the square matrices whose product is the machine's own rate
 MIB = 2**20
 HEADINGS = {

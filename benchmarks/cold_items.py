@@ -26,7 +26,7 @@ from alsolike.tuning.search import search
 from gowalla import best_of_families
 
 K = 20
-SWEEPS = (2, 4, 6, 8)
+SWEEPS = (3, 6)
 
 
 def test_figures(split: al.Split, family: str, config: Any) -> dict[str, Any]:

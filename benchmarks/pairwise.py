@@ -1,9 +1,9 @@
 """BPR and WARP beside LightFM's and implicit's, and beside ALS: lists, time, and similar items.
 
-Run as ``python benchmarks/pairwise.py [--data lastfm,gowalla] [--trials 24] [--threads 2]``, with
-ALSOLIKE_DATA naming the folder of public data. Peers that are not installed are left out, and the
-table says so: ``lightfm-next`` 1.19 is built from source, implicit is among the requirements of the
-tests.
+Run as ``python benchmarks/pairwise.py [--tasks lists,people,similar] [--data lastfm,gowalla]
+[--trials 24] [--threads 2]``, with ALSOLIKE_DATA naming the folder of public data. Peers that are
+not installed are left out, and the table says so: ``lightfm-next`` 1.19 is built from source,
+implicit is among the requirements of the tests.
 
 Last.fm is whole, Gowalla the likes of 4,000 users of its training part, drawn by seed. Ten likes of
 a fifth of the users are held out for validation, and as many of another fifth for the test. Every
@@ -12,6 +12,11 @@ five epochs; the best epoch of the best trial by nDCG@10 on validation users is 
 are both means on test users, the difference to the best of ours with its 95 % interval over users,
 the seconds of training up to that epoch, and those of our best trial until it first reaches the
 peer's score on validation users.
+
+``people``: a fifth of the users are left out of the training and folded in afterwards, by default
+settings; quoted are their lists beside those of a training with them. ``similar``: the share of
+held-out likes among the 10 items most similar to each of a user's likes, by the cosine at several
+marks of the dial, and by evidence, as if scores by pairs were shares of people.
 """
 
 import argparse
@@ -41,6 +46,7 @@ from alsolike.evaluation.statistics.intervals import paired_difference
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import TrainingData
 from alsolike.models.registry import family_of
+from alsolike.recommending.similarity import similar_indices
 
 K, FACTORS, EVERY, EPOCHS = 10, 64, 5, 60
 METRICS = [f"precision@{K}", f"ndcg@{K}"]
@@ -257,6 +263,59 @@ def rows_of(found: dict[str, Found], split: al.Split) -> list[dict[str, Any]]:
     return rows
 
 
+def people(split: al.Split) -> list[dict[str, Any]]:
+    """Return the lists of people who were trained on, and who were folded in."""
+    train, rng = split.train, np.random.default_rng(0)
+    is_new = rng.random(train.n_users) < 0.2
+    fewer = train.keep(~np.repeat(is_new, train.user_counts))
+    held_out = split.validation.keep(np.repeat(is_new, split.validation.user_counts))
+    rows = []
+    for config in (al.BPRConfig(), al.WARPConfig(), al.ALSConfig(factors=FACTORS)):
+        whole, without = al.fit(train, config), al.fit(fewer, config)
+        start = time.perf_counter()
+        without.folded_in(train.user_items[np.flatnonzero(is_new)])
+        each = 1000 * (time.perf_counter() - start) / int(is_new.sum())
+        folded = without.with_history(train)
+        row: dict[str, Any] = {"model": whole.name, "ms each": round(each, 2)}
+        trained, later = (lists_of(one, held_out, train) for one in (whole, folded))
+        for metric in METRICS:
+            row[f"{metric}, trained"] = round(float(trained[metric].mean()), 4)
+            row[f"{metric}, folded in"] = round(float(later[metric].mean()), 4)
+        gap = paired_difference(later[METRICS[1]], trained[METRICS[1]], rng)
+        rows.append({**row, "difference": str(gap)})
+    return rows
+
+
+def similar(split: al.Split) -> list[dict[str, Any]]:
+    """Return how many held-out likes are similar to likes, by several ways to compare items."""
+    rows = []
+    for config in (al.BPRConfig(), al.WARPConfig()):
+        model = al.fit(split.train, config)
+        as_shares = FactorModel(
+            model.users, model.items, model.user_factors, model.item_factors, model.item_counts,
+            history=model.history,
+        )  # fmt: skip
+        for label, one, bias in (
+            *((f"cosine at {bias}", model, bias) for bias in (0.0, 0.2, 0.5, 0.8)),
+            ("evidence at 0.8", as_shares, 0.8),
+        ):
+            compared = al.with_similarity(one, popularity_bias=bias)
+            near = similar_indices(compared, np.arange(len(model.items)), k=K).indices
+            rows.append({"model": model.name, "by": label, "precision": shelf(near, split)})
+    return rows
+
+
+def shelf(near: npt.NDArray[np.int32], split: al.Split) -> float:
+    """Return the mean over users of the share of held-out likes in the lists of their likes."""
+    liked, held = split.train.user_items, split.validation.user_items
+    found = []
+    for user in np.flatnonzero(split.validation.user_counts):
+        own = liked.indices[liked.indptr[user] : liked.indptr[user + 1]]
+        wanted = held.indices[held.indptr[user] : held.indptr[user + 1]]
+        found.append(float(np.isin(near[own], wanted).mean()))
+    return round(float(np.mean(found)), 4)
+
+
 def read(name: str, folder: Path) -> al.Interactions:
     """Read a table of likes."""
     if name == "lastfm":
@@ -271,6 +330,7 @@ def main() -> int:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", default="lastfm,gowalla")
+    parser.add_argument("--tasks", default="lists,people,similar")
     parser.add_argument("--contenders", default=",".join(CONTENDERS))
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
@@ -286,6 +346,11 @@ def main() -> int:
         likes = read(data, Path(os.environ["ALSOLIKE_DATA"]))
         split = al.hold_out(likes, k=K, seed=asked.seed)
         print(f"\n{data}: {split.train!r}, {asked.trials} trials each")
+        for task, work in (("people", people), ("similar", similar)):
+            if task in listed(asked.tasks):
+                print(table(work(split)), flush=True)
+        if "lists" not in listed(asked.tasks):
+            continue
         found = {}
         for name in listed(asked.contenders):
             trial, needs = CONTENDERS[name]

@@ -432,7 +432,8 @@ def main() -> int:
         return 0
     report, faults = Report("serving", given), list[str]()
     for data, likes, _ in tables(given.data):
-        with tempfile.TemporaryDirectory() as folder:
+        # A worker that ends may write its last lines while the folder is being removed.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             bench = Bench(given, likes, Path(folder))
             heading = f"{data}: {likes.n_users:,} x {likes.n_items:,}, {given.factors} factors"
             measure(bench, report, heading)

@@ -42,8 +42,8 @@ markdown_extensions: [tables, fenced_code, toc]
 nav: {nav}
 """
 _FIRST = (
-    *("index.md", "tutorial.md", "features.md", "commands.md", "recipes.md", "settings.md"),
-    *("tuning.md", "metrics.md", "coming-from.md"),
+    *("index.md", "tutorial.md", "features.md", "pictures-and-texts.md", "ratings.md"),
+    *("commands.md", "recipes.md", "settings.md", "tuning.md", "metrics.md", "coming-from.md"),
     "architecture.md",
 )
 

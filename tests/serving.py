@@ -55,8 +55,9 @@ def bundle(
     likes[np.arange(n_items) % n_users, np.arange(n_items)] = True
     rows, columns = np.nonzero(likes)
     names = [f"Björk no. {number}" if number % 2 else one for number, one in enumerate(ids)]
+    ratings = 1 + (rows * columns) % 5 if family == "explicit-als" else None
     table = Interactions.from_columns(
-        [f"u{row}" for row in rows], [ids[column] for column in columns]
+        [f"u{row}" for row in rows], [ids[column] for column in columns], ratings
     )
     order = dict(zip(ids, names, strict=True))
     texts = StringArray.pack([order[one] for one in table.items.ids])

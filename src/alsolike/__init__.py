@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from alsolike.data.filtering import filter_counts
     from alsolike.data.interactions import Interactions
     from alsolike.data.merge import joined
+    from alsolike.data.pictures.vectors import picture_vectors
     from alsolike.data.reading.features.further import encode_more
+    from alsolike.data.reading.features.item_vectors import text_vectors
+    from alsolike.data.reading.features.near_duplicates import near_duplicates
     from alsolike.data.reading.features.read_features import read_features, with_features
     from alsolike.data.reading.read import read
     from alsolike.data.splitting.folds import split_folds
@@ -36,12 +39,14 @@ if TYPE_CHECKING:
     from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
     from alsolike.evaluation.folds import evaluate_folds
     from alsolike.evaluation.metrics.evaluate import evaluate
+    from alsolike.evaluation.metrics.ratings import evaluate_ratings
     from alsolike.export.factors import export_factors
     from alsolike.models.als.config import ALSConfig
     from alsolike.models.als.train import fold_in, fold_in_items, loss
     from alsolike.models.baselines.popularity import fit_popularity
     from alsolike.models.blend.config import BlendConfig
     from alsolike.models.bundle.io import load, save
+    from alsolike.models.explicit_als.config import ExplicitALSConfig
     from alsolike.models.factor_model import FactorModel
     from alsolike.models.feature_als.config import FeatureALSConfig
     from alsolike.models.fit import fit, iterate
@@ -67,6 +72,7 @@ if TYPE_CHECKING:
     from alsolike.recommending.features.new_items import add_items
     from alsolike.recommending.new_users import recommend_to_new
     from alsolike.recommending.pair_scores import scores
+    from alsolike.recommending.ratings import predict_ratings, predict_ratings_for
     from alsolike.recommending.rules.rules import Rules
     from alsolike.recommending.similarity import similar_users
     from alsolike.recommending.single import recommend_for_likes
@@ -82,6 +88,7 @@ __all__ = [
     "BPRConfig",
     "BlendConfig",
     "EASEConfig",
+    "ExplicitALSConfig",
     "FactorModel",
     "FeatureALSConfig",
     "FeatureTable",
@@ -106,6 +113,7 @@ __all__ = [
     "evaluate",
     "evaluate_folds",
     "evaluate_new_items",
+    "evaluate_ratings",
     "expand",
     "explain",
     "export_factors",
@@ -127,6 +135,10 @@ __all__ = [
     "leave_one_out",
     "load",
     "loss",
+    "near_duplicates",
+    "picture_vectors",
+    "predict_ratings",
+    "predict_ratings_for",
     "read",
     "read_features",
     "recommend",
@@ -142,6 +154,7 @@ __all__ = [
     "similar_users",
     "split_folds",
     "suggest_features",
+    "text_vectors",
     "why_similar",
     "with_features",
     "with_similarity",
@@ -153,7 +166,10 @@ _MODULES = {
     "data.filtering": ("filter_counts",),
     "data.interactions": ("Interactions",),
     "data.merge": ("joined",),
+    "data.pictures.vectors": ("picture_vectors",),
     "data.reading.features.further": ("encode_more",),
+    "data.reading.features.item_vectors": ("text_vectors",),
+    "data.reading.features.near_duplicates": ("near_duplicates",),
     "data.reading.features.read_features": ("read_features", "with_features"),
     "data.reading.read": ("read",),
     "data.splitting.folds": ("split_folds",),
@@ -172,11 +188,13 @@ _MODULES = {
     "evaluation.cold_items.evaluate": ("evaluate_new_items",),
     "evaluation.folds": ("evaluate_folds",),
     "evaluation.metrics.evaluate": ("evaluate",),
+    "evaluation.metrics.ratings": ("evaluate_ratings",),
     "export.factors": ("export_factors",),
     "models.als.train": ("fold_in", "fold_in_items", "loss"),
     "models.blend.config": ("BlendConfig",),
     "models.bundle.io": ("load", "save"),
     "models.als.config": ("ALSConfig",),
+    "models.explicit_als.config": ("ExplicitALSConfig",),
     "models.feature_als.config": ("FeatureALSConfig",),
     "models.linear.ease": ("EASEConfig",),
     "models.lmf.config": ("LMFConfig",),
@@ -202,6 +220,7 @@ _MODULES = {
     "recommending.new_users": ("recommend_to_new",),
     "recommending.single": ("recommend_for_likes",),
     "recommending.pair_scores": ("scores",),
+    "recommending.ratings": ("predict_ratings", "predict_ratings_for"),
     "recommending.rules.rules": ("Rules",),
     "recommending.similarity": ("similar_users",),
     "pipeline.job": ("Job",),

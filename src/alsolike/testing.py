@@ -307,7 +307,7 @@ def check_contributions(fit: Fit) -> None:
     _expect(found.parts.shape == (4, 3), "what 3 likes add to 4 scores, (4, 3)", found.parts.shape)
     row = sp.csr_array((values, liked, [0, 3]), shape=(1, 40), dtype=np.float32)
     scores = model.user_scores(row, _EVERYTHING)[0]
-    _expect_close(found.parts.sum(axis=1), scores[items], "sums of what likes add")
+    _expect_close(found.scores, scores[items], "sums of what likes add")
 
 
 def check_saved(fit: Fit) -> None:

@@ -16,6 +16,7 @@ SETTINGS = {
     "ease": ["regularization=20"],
     "sparse-linear": ["neighbours=8", "regularization=20"],
     "feature-als": ["factors=4", "iterations=3"],
+    "explicit-als": ["factors=4", "iterations=3", "biases=False"],
     "lmf": ["factors=3", "iterations=2"],
     "bpr": ["factors=4", "iterations=3"],
     "warp": ["factors=4", "iterations=3"],
@@ -45,7 +46,7 @@ def fitted(request: pytest.FixtureRequest, likes: Path) -> tuple[str, Path]:
     words = [word for one in SETTINGS[family] for word in ("--set", one)]
     said = fine("fit", likes, "--item-name", "name", "--to", to, "--family", family, *words).output
     assert f"Saved in {to}" in said
-    assert ("loss" in said) == (family in ("als", "feature-als"))
+    assert ("loss" in said) == (family in ("als", "feature-als", "explicit-als"))
     return family, to
 
 
@@ -83,7 +84,7 @@ def test_recommendations(fitted: tuple[str, Path]) -> None:
 
 def test_similar_users_and_scores(fitted: tuple[str, Path], tmp_path: Path) -> None:
     family, folder = fitted
-    if family in ("als", "feature-als", "lmf", "bpr", "warp", "blend"):
+    if family in ("als", "feature-als", "explicit-als", "lmf", "bpr", "warp", "blend"):
         table = al.similar_users(al.load(folder), ["u0", "u1"], k=2)
         fine("similar-users", folder, "u0", "u1", "--k", 2, "--to", tmp_path / "near.csv")
         rows = list(csv.DictReader((tmp_path / "near.csv").read_text().splitlines()))
@@ -141,7 +142,7 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
     newer = folder.parent / "newer.csv"
     said = fine("fit", newer, "--from", folder, "--add", "--to", tmp_path / "more").output
     assert (f"{family} is trained again from scratch, with the settings of {folder}" in said) == (
-        family not in ("als", "feature-als", "bpr", "warp")
+        family not in ("als", "feature-als", "explicit-als", "bpr", "warp")
     )
     old, more = al.load(folder), al.load(tmp_path / "more")
     assert more.name == family
@@ -161,7 +162,7 @@ def test_newer_likes_are_added(fitted: tuple[str, Path], tmp_path: Path) -> None
         (["--family", "factors"], "Models of the family 'factors' are made by other programs"),
         (
             ["--family", "item-knn", "--set", "factors=3"],
-            "'factors'. It is a setting of als, feature-als, lmf, bpr and warp. S",
+            "'factors'. It is a setting of als, feature-als, explicit-als, lmf, bpr and warp. S",
         ),
         (["--family", "item-knn", "--set", "neighbors=3"], "Did you mean neighbours?"),
         (["--family", "item-knn", "--set", "neighbours=many"], "neighbours must be a whole number"),

@@ -230,7 +230,7 @@ def test_settings_of_a_judge_of_shelves_that_cannot_be() -> None:
         ({"pages_per_user": 0}, "pages_per_user must be a whole number of at least 1, not 0"),
         ({"min_count": -1}, "min_count must be a whole number of at least 0, not -1"),
         ({"seed": 0.5}, "seed must be a whole number"),
-        ({"kind": "walls"}, "must be ranking or item-to-item, not 'walls'"),
+        ({"kind": "walls"}, "must be ranking or item-to-item or ratings, not 'walls'"),
     ):
         with pytest.raises(SettingError, match=words):
             objective_of({"kind": "shelves"} | wrong)

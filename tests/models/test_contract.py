@@ -19,6 +19,7 @@ from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.baselines.random import RandomConfig, RandomModel, fit_random
 from alsolike.models.blend.config import BlendConfig
 from alsolike.models.bundle.io import load, save
+from alsolike.models.explicit_als.config import ExplicitALSConfig
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.family import TrainingData
 from alsolike.models.feature_als.config import FeatureALSConfig
@@ -96,6 +97,16 @@ def fit_with_features(train: Interactions) -> FittedModel:
     return family_named("feature-als").fit(TrainingData(known), config)
 
 
+def fit_ratings(train: Interactions) -> FittedModel:
+    config = ExplicitALSConfig(factors=8, iterations=5)
+    return family_named("explicit-als").fit(TrainingData(train), config)
+
+
+def fit_ratings_without_biases(train: Interactions) -> FittedModel:
+    config = ExplicitALSConfig(factors=8, iterations=5, biases=False)
+    return family_named("explicit-als").fit(TrainingData(train), config)
+
+
 def fit_blend(train: Interactions) -> FittedModel:
     return family_named("blend").fit(TrainingData(train), BlendConfig())
 
@@ -124,6 +135,8 @@ FITS = [
     fit_neighbourhoods,
     fit_neighbourhoods_of_weights,
     fit_with_features,
+    fit_ratings,
+    fit_ratings_without_biases,
     fit_blend,
     fit_profile,
     fit_logistic,

@@ -61,8 +61,8 @@ def test_known_names_and_others_do_not_run_what_is_installed(site):
     for family in ("als", "item-knn", "ease", "popularity", "random"):
         assert registry.family_named(family).name == family
     known = (
-        "known are als, item-knn, ease, sparse-linear, feature-als, item-profile, lmf, bpr, warp, "
-        "popularity, random, blend, co-counts. Did you mean 'co-counts'?"
+        "known are als, item-knn, ease, sparse-linear, feature-als, explicit-als, item-profile, "
+        "lmf, bpr, warp, popularity, random, blend, co-counts. Did you mean 'co-counts'?"
     )
     with pytest.raises(al.AlsolikeError, match=re.escape(f"Unknown model 'cocounts'; {known}")):
         al.fit(tiny_likes(), family="cocounts")

@@ -186,7 +186,7 @@ def test_what_takes_in_nobody_says_so():
     ):
         with pytest.raises(SettingError, match="folds in users is needed to recommend for likes"):
             ask()
-    for name in sorted(set(MODELS) - {"als", "feature-als", "lmf", *PAIRWISE}):
+    for name in sorted(set(MODELS) - {"als", "feature-als", "explicit-als", "lmf", *PAIRWISE}):
         with pytest.raises(SettingError, match="is needed to fold in a user; "):
             fold_in_user(MODELS[name], ["a0"])
 

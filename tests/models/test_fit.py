@@ -78,13 +78,13 @@ def test_a_matrix_is_fitted_and_its_numbers_are_the_ids(form):
         (
             (),
             {"family": "item-knn", "factors": 3},
-            "'factors'. It is a setting of als, feature-als, lmf, bpr and warp. Sett",
+            "'factors'. It is a setting of als, feature-als, explicit-als, lmf, bpr and warp. Sett",
         ),
         ((), {"family": "ease", "neighbours": 3}, "It is a setting of item-knn and sparse-linear."),
         (
             (),
             {"family": "popularity", "seed": 3},
-            "It is a setting of als, feature-als, lmf, bpr, warp and random. It",
+            "It is a setting of als, feature-als, explicit-als, lmf, bpr, warp and random. It",
         ),
         ((), {"engin": None}, "no setting 'engin'. Did you mean engine?"),
         ((), {"model": "als"}, "'als' has no setting 'model'"),

@@ -221,7 +221,7 @@ def test_what_is_asked_stands_before_the_presets_own(tmp_path: Path) -> None:
             {"objective": "item-to-item", "metric": "auc"},
             "item-to-item objective has the metrics precision, .* not 'auc'",
         ),
-        ({"objective": "walls"}, "must be ranking or item-to-item, not 'walls'"),
+        ({"objective": "walls"}, "must be ranking or item-to-item or ratings, not 'walls'"),
         ({"sweeps": []}, "at least one sweep"),
         ({"grid": {"factors": 3}}, "list of values"),
         ({"grid": {"factors": [0]}}, "whole number"),

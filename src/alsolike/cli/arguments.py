@@ -1,7 +1,7 @@
 """Converts the texts of options to values, and makes the arguments of a job of them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -109,6 +109,22 @@ def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
                 f"{', '.join(known)}."
             )
     return settings
+
+
+def ratings_of(texts: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    """Yield ``item=rating`` texts as items and numbers; SettingError for another text.
+
+    >>> list(ratings_of(("a=b=4.5",)))
+    [('a=b', 4.5)]
+    """
+    for text in texts:
+        item, _, number = text.rpartition("=")
+        try:
+            yield item, float(number)
+        except ValueError:
+            item = ""
+        if not item:
+            raise SettingError(f"--rated {text!r}: an item and a number expected: --rated ITEM=4.")
 
 
 def bias_of(text: str | None) -> float | str | None:

@@ -14,7 +14,18 @@ from typing import Any
 
 import click
 
-from alsolike.cli import demo, export, features, pipeline, query, serve, signals, similar
+from alsolike.cli import (
+    demo,
+    export,
+    features,
+    pictures,
+    pipeline,
+    query,
+    scores,
+    serve,
+    signals,
+    similar,
+)
 from alsolike.cli.printing import say, warn
 from alsolike.cli.syntax import as_typed
 from alsolike.errors import AlsolikeError
@@ -187,11 +198,13 @@ for verb in (
     similar.similar,
     similar.why,
     similar.similar_users,
+    pictures.features,
     features.items_for,
     features.suggest_features,
     features.add_items,
     query.recommend,
-    query.scores,
+    scores.scores,
+    scores.predict,
     query.explain,
     similar.gallery,
     query.describe,

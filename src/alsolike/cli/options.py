@@ -32,7 +32,7 @@ class _Objective(click.Choice[str]):
 
 PATH = NamedPath(path_type=Path)
 AT_LEAST_0, AT_LEAST_1 = click.IntRange(min=0), click.IntRange(min=1)
-_OBJECTIVE = _Objective(["ranking", "item-to-item"])
+_OBJECTIVE = _Objective(["ranking", "item-to-item", "ratings"])
 
 Option = tuple[str, dict[str, Any]]
 
@@ -67,8 +67,8 @@ _SEARCHING = (
     ),
     given(
         "--objective",
-        "Measure it on users' lists (ranking) or on similar items (item-to-item) "
-        "[default: ranking].",
+        "Measure it on users' lists (ranking), on similar items (item-to-item) or on predicted "
+        "ratings (ratings; by rmse, or --metric mae) [default: ranking].",
         type=_OBJECTIVE,
     ),
     given(

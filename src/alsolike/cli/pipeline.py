@@ -246,8 +246,8 @@ def runs(folder: Path, to: Path | None, verbose: bool) -> None:
 @click.option(
     "--family",
     metavar="NAME",
-    help="als, feature-als, item-knn, ease, sparse-linear, item-profile, lmf, bpr, warp, blend, "
-    "popularity or random [default: als, or the family of --from].",
+    help="als, feature-als, explicit-als, item-knn, ease, sparse-linear, item-profile, lmf, bpr, "
+    "warp, blend, popularity or random [default: als, or the family of --from].",
 )
 @click.option("--from", "begin", type=PATH, help="Model to continue from.")
 @click.option("--add", is_flag=True, help="LIKES are new; add them to the likes in --from.")

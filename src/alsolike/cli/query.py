@@ -79,11 +79,16 @@ def _evaluation_command(verb: Callable[..., None]) -> click.Command:
 def evaluate(
     verbose: bool, metrics: str | None, agree: str | None, new_items: bool, **options: Any
 ) -> None:
-    """Score a model on held-out likes, each mean with its 95 % interval."""
+    """Score a model on held-out likes, each mean with its 95 % interval.
+
+    Of a model that predicts ratings, the errors of these come first: RMSE and MAE.
+    """
     from alsolike.evaluation.cold_items.evaluate import evaluate_new_items
     from alsolike.evaluation.metrics.evaluate import ACCURACY, USUAL
     from alsolike.evaluation.metrics.evaluate import evaluate as measure
+    from alsolike.evaluation.metrics.ratings import evaluate_ratings
     from alsolike.evaluation.metrics.result import describe_degenerate
+    from alsolike.models.protocols import PredictsRatings
     from alsolike.pipeline.similar_items.compare import FeatureSource
 
     loaded, known, how = _evaluation_inputs(**options)
@@ -95,6 +100,8 @@ def evaluate(
         return
     names = USUAL if metrics is None else names_of(metrics) or ()
     features = None if agree is None else FeatureSource.of(agree).read(loaded)
+    if isinstance(loaded, PredictsRatings):
+        say_answer(evaluate_ratings(loaded, known, engine=how["engine"]), verbose=verbose)
     evaluation = measure(loaded, known, metrics=names, features=features, **how)
     summary = evaluation.table()
     say_table(summary, least=("high", "low"), same=("users",), whole="--verbose", verbose=verbose)
@@ -330,21 +337,6 @@ def _for_liked(
     if keep_seen:
         raise click.UsageError("--keep-seen is not for --like: these items are never listed.")
     return recommend_for_likes(loaded, dict.fromkeys(item_ids(loaded, liked), 1.0), **how)
-
-
-@click.command()
-@click.argument("model", type=PATH)
-@click.argument("user")
-@click.argument("items", nargs=-1, required=True)
-@to_option
-@verbose_option
-def scores(model: Path, user: str, items: tuple[str, ...], to: Path | None, verbose: bool) -> None:
-    """Score ITEMS, given by id or name, for a USER."""
-    from alsolike.recommending.pair_scores import scores as of_pairs
-
-    loaded = load_model(model, to)
-    ids = item_ids(loaded, items)
-    show_rows(of_pairs(loaded, user_ids(loaded, [user]) * len(ids), ids), to, verbose=verbose)
 
 
 @click.command()

@@ -127,10 +127,11 @@ def marks_option(default: str, text: str) -> Callable[[Verb], Verb]:
 @rules_options
 @click.option(
     "--by",
-    type=click.Choice(["likes", "features", "both"]),
     default="likes",
     show_default=True,
-    help="Compare items by likes, as the model does, by their features such as tags, or by both.",
+    metavar="NAME,NAME",
+    help="Compare items by likes, as the model does, by features, by both, or by blocks of "
+    "features, such as tags, images or likes,images.",
 )
 @click.option(
     "--feature-weight",
@@ -138,7 +139,7 @@ def marks_option(default: str, text: str) -> Callable[[Verb], Verb]:
     default=0.5,
     show_default=True,
     metavar="SHARE",
-    help="Of features, for --by both.",
+    help="Of features, where items are compared by likes, too.",
 )
 @to_option
 @verbose_option

@@ -12,6 +12,7 @@ from alsolike.evaluation.cold_items.evaluate import ColdEvaluation, evaluate_new
 from alsolike.evaluation.learning_curve import with_given
 from alsolike.evaluation.metrics.evaluate import USUAL, evaluate
 from alsolike.evaluation.metrics.list_contents import ItemVectors
+from alsolike.evaluation.metrics.ratings import RatingEvaluation, evaluate_ratings
 from alsolike.evaluation.metrics.result import Evaluation
 from alsolike.evaluation.metrics.squared_errors import mean_squared_error
 from alsolike.evaluation.objectives.base import Objective
@@ -21,7 +22,7 @@ from alsolike.evaluation.statistics.verdict import ModelVerdict
 from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
-from alsolike.models.protocols import HasFactors
+from alsolike.models.protocols import HasFactors, PredictsRatings, able
 from alsolike.models.settings import Config
 from alsolike.tables import Table, wrapped
 
@@ -55,6 +56,9 @@ class HoldoutReport:
     new_items : mapping of str to ColdEvaluation
         Of a split by items, by the names of models: how well new items are recommended among
         themselves, as in `evaluations`, and among all items. There are no errors and slices then.
+    ratings : RatingEvaluation or None
+        Of settings that were chosen by ratings: errors of the chosen model and of simpler
+        predictions.
     """
 
     measure: str
@@ -63,6 +67,7 @@ class HoldoutReport:
     difference: Estimate
     slices: tuple[Slices, ...] = ()
     new_items: Mapping[str, ColdEvaluation] = field(default_factory=dict)
+    ratings: RatingEvaluation | None = None
 
     def table(self) -> Table:
         """Return model, metric, mean, low, high, users; the chosen measure first."""
@@ -86,7 +91,8 @@ class HoldoutReport:
 
     def further(self) -> list[tuple[str, Table]]:
         """Return the slices as tables, each with its heading."""
-        found = [
+        found = [] if self.ratings is None else [(self.ratings.about, self.ratings.table())]
+        found += [
             (f"{name}: new items, in lists of these alone and of all items", one.table())
             for name, one in self.new_items.items()
         ]
@@ -119,6 +125,8 @@ class HoldoutReport:
         table = _side_by_side(self.table(), shown)
         ends = [name for name in table.column_names if name.endswith(_ENDS)]
         text = table.fitted(width, least=ends[::-1], more=missing, whole=_WHOLE)
+        if self.ratings is not None:
+            verdicts = [self.ratings.brief(width), "", *verdicts]
         lines = [*verdicts, "", wrapped(self._on, width, indent=2), text]
         return "\n".join([*lines, *(wrapped(one, width, indent=2) for one in self.about_new_items)])
 
@@ -136,7 +144,9 @@ class HoldoutReport:
 
     def __str__(self) -> str:
         verdicts = "\n".join(map(str, self.verdicts))
-        return "\n".join([f"{verdicts}\n\n{self._on}\n{self.table()}", *self.about_new_items])
+        first = [] if self.ratings is None else [f"{self.ratings}", ""]
+        lists = f"{verdicts}\n\n{self._on}\n{self.table()}"
+        return "\n".join([*first, lists, *self.about_new_items])
 
 
 def _side_by_side(table: Table, metrics: list[str]) -> Table:
@@ -161,6 +171,7 @@ def holdout_report(
     *,
     others: Mapping[str, Config] | None = None,
     features: ItemVectors | None = None,
+    with_ratings: bool = False,
 ) -> HoldoutReport:
     """Measure the lists of the chosen settings, and of baselines, on the test users.
 
@@ -175,6 +186,8 @@ def holdout_report(
         Baselines besides popularity, by their names.
     features : ItemVectors or None
         Of the items: their diversity within lists is measured, too.
+    with_ratings : bool
+        Also measure the errors of predicted ratings.
     """
     fitted = split.train_and_validation()
     shown = split.shown(with_validation=True)
@@ -206,13 +219,20 @@ def holdout_report(
         )
 
     model, popularity = trained(chosen), fit_popularity(fitted)
+    ratings = None
+    if with_ratings:
+        predicting = able(model, PredictsRatings, "measure errors of ratings")
+        ratings = evaluate_ratings(
+            predicting, split.test, train=shown, user_indices=split.test_users, engine=engine
+        )
     evaluations = [measured(model), measured(popularity)]
     evaluations += [
         replace(measured(trained(config)), model_name=name)
         for name, config in (others or {}).items()
     ]
     errors = {}
-    if isinstance(model, HasFactors) and new_items is None:
+    predicts = isinstance(model, PredictsRatings)  # whose scores have other targets than 0 and 1
+    if isinstance(model, HasFactors) and not predicts and new_items is None:
         errors = {
             "mse_users": mean_squared_error(model, split.test, user_indices=split.test_users),
             "mse_all": mean_squared_error(model, shown),
@@ -233,4 +253,5 @@ def holdout_report(
         difference=paired_difference(ours, theirs, np.random.default_rng(0)),
         slices=slices,
         new_items=of_new,
+        ratings=ratings,
     )

@@ -12,7 +12,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import SettingError
 from alsolike.evaluation.metrics.ground_truth import GroundTruth
-from alsolike.evaluation.objectives.base import DEGENERATE, HeldOut, Objective
+from alsolike.evaluation.objectives.base import DEGENERATE, HeldOut, Objective, as_gain
 from alsolike.evaluation.objectives.kinds import checked_objectives, chosen_objective
 from alsolike.models.base import FittedModel
 from alsolike.models.family import TrainingData
@@ -128,7 +128,7 @@ def learning_curve(
             point = panel.point(sweep, with_given(model, split, engine))
             if data is not None and DEGENERATE not in point.figures:
                 ending = replace(config, iterations=sweep) if family.scored == "sweeps" else config
-                data.offer(family, ending, model, point.figures[first.score])
+                data.offer(family, ending, model, as_gain(first.score, point.figures[first.score]))
             yield point
             observer.advance()
     observer.finish()

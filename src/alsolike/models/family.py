@@ -125,6 +125,8 @@ class Family(ABC):
         Whether its models learn from features of items or users, where the data have some.
     needs_features : bool
         Whether it cannot be fitted without.
+    predicts_ratings : bool
+        Whether its models predict ratings, see `alsolike.models.protocols.PredictsRatings`.
     advice : str
         A sentence for users if all its trainings are degenerate.
     """
@@ -140,6 +142,7 @@ class Family(ABC):
     builds_on_others: ClassVar[bool] = False
     uses_features: ClassVar[bool] = False
     needs_features: ClassVar[bool] = False
+    predicts_ratings: ClassVar[bool] = False
     advice: ClassVar[str] = "Try other settings."
 
     def train(self, data: TrainingData, config: Any, **how: Any) -> FittedModel:
@@ -279,6 +282,10 @@ class Family(ABC):
     def is_tried(self, data: TrainingData) -> bool:
         """Tell whether a search tries it by default, by the counts of the data only."""
         return False
+
+    def rating_baselines(self, *, seed: int = 0) -> Sequence[Any]:
+        """Return simpler configurations to compare predicted ratings with; none by default."""
+        return ()
 
     def is_tried_when_thorough(self, data: TrainingData) -> bool:
         """Tell whether a thorough search tries it; by default as any search."""

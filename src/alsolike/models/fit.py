@@ -1,10 +1,13 @@
 """`fit` and `iterate` for all families."""
 
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
@@ -17,6 +20,9 @@ from alsolike.models.registry import USUAL, family_named, family_of, trained
 from alsolike.progress import SILENT, Observer
 from alsolike.text import listed
 from alsolike.usage_hints import did_you_mean, with_example
+
+# Values, and kinds of values, below which they say little.
+_FEW, _KINDS = 20, 4
 
 
 @with_example("model = al.fit(likes)")
@@ -32,6 +38,8 @@ def fit(
 ) -> FittedModel:
     """Fit a model of the family given by `config` or `family`.
 
+    A warning says so if values look like ratings, and the family takes a low one as a like.
+
     Parameters
     ----------
     likes : Interactions, or SciPy sparse matrix, (n_users, n_items)
@@ -40,8 +48,8 @@ def fit(
     config : Config or None
         Such as ``ALSConfig(factors=64)`` or ``EASEConfig()``; None: `settings` over the defaults.
     family : str or None
-        ``"als"`` (default), ``"item-knn"``, ``"ease"``, ``"sparse-linear"``, ``"item-profile"``,
-        ``"popularity"``, ``"random"``, or a family of an installed package.
+        ``"als"`` (default), ``"explicit-als"``, ``"item-knn"``, ``"ease"``, ``"sparse-linear"``,
+        ``"item-profile"``, ``"popularity"``, ``"random"``, or a family of an installed package.
     start : FittedModel or None
         A model to continue from, if the family can.
     engine : Engine or None
@@ -70,9 +78,10 @@ def fit(
     """
     chosen = config_for(config, settings, family=family)
     _check_start(start, chosen)
-    return family_of(chosen).fit(
-        _data(likes), chosen, start=start, engine=engine, observer=observer
-    )
+    data = _data(likes)
+    if engine is None:  # not from within: where a table is read, the report has said it
+        _warn_of_ratings(data, family_of(chosen))
+    return family_of(chosen).fit(data, chosen, start=start, engine=engine, observer=observer)
 
 
 @with_example("for model in al.iterate(likes, al.ALSConfig(factors=64)): ...")
@@ -164,6 +173,41 @@ def _check_start(start: Any, config: Any) -> None:
         f"start must be a model to continue from, not {said(start)}. For the setting called start, "
         f"use {type(config).__name__}(start={start!r})."
     )
+
+
+def _warn_of_ratings(data: TrainingData, family: Family) -> None:
+    """Warn if values look like ratings, and the family takes a low one as a weak like."""
+    train = data.interactions
+    if not isinstance(train, Interactions) or family.predicts_ratings or family.is_baseline:
+        return
+    if look_like_ratings(train.user_items.data):
+        warnings.warn(
+            f"The values look like ratings, from {train.user_items.data.min():g} to "
+            f"{train.user_items.data.max():g}, and {family.name} takes a low one as a like. Leave "
+            "low ratings out, give them a value below zero as dislikes, or predict ratings: "
+            "family='explicit-als'.",
+            stacklevel=4,
+        )
+
+
+def look_like_ratings(values: npt.NDArray[np.float32]) -> bool:
+    """Tell whether values look like ratings, by the rule of `alsolike.data.reading`.
+
+    They are whole or half, from 0.5 or 1 up to 5 or 10, of four kinds or more, and high more often
+    than low, as counts are not.
+
+    Examples
+    --------
+    >>> [look_like_ratings(np.float32(20 * one)) for one in ([5, 4, 3, 5, 1], [1, 2, 1, 1, 5])]
+    [True, False]
+    """
+    if len(values) < _FEW or values.max() not in (5, 10):
+        return False
+    low, high = values.min(), values.max()
+    if not 0 < low < high or (values * 2 % 1).any():
+        return False
+    middle = (low + high) / 2
+    return bool(values.mean(dtype=np.float64) >= middle and len(np.unique(values)) >= _KINDS)
 
 
 def _data(likes: Any) -> TrainingData:

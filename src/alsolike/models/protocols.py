@@ -75,11 +75,14 @@ class HasFactors(Recommender, Protocol):
 
 @runtime_checkable
 class HoldsFactors(Protocol):
-    """Is made of models of which one has factors, to compare users and to draw a map by."""
+    """Compares users and draws a map by the factors of a model within it.
+
+    That of a member, of a model made of models; or the same factors without columns of biases.
+    """
 
     @property
     def factor_model(self) -> HasFactors:
-        """The first of them that has factors."""
+        """The model with these factors."""
 
 
 @runtime_checkable
@@ -254,16 +257,25 @@ class Contributions:
     similarities : float64, (n_items, n_likes)
     members : mapping of str to float64, (n_items, n_likes)
         Of a model made of models, what each adds by its name; they add up to `parts`.
+    base : float64, (n_items,), or None
+        What is expected of the items for anybody, besides the likes; None: 0.
     """
 
     pulls: Doubles
     similarities: Doubles
     members: Mapping[str, Doubles] = field(default_factory=dict)
+    base: Doubles | None = None
 
     @property
     def parts(self) -> Doubles:
-        """Contributions, (n_items, n_likes); a score is the sum of its row."""
+        """Contributions, (n_items, n_likes); a score is the sum of its row, and of its base."""
         return self.pulls * self.similarities
+
+    @property
+    def scores(self) -> Doubles:
+        """The scores, float64, (n_items,)."""
+        sums: Doubles = self.parts.sum(axis=1)
+        return sums if self.base is None else sums + self.base
 
 
 @runtime_checkable
@@ -272,6 +284,15 @@ class Explains(Protocol):
 
     def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
         """Split the scores of items (rows) into contributions of likes (rows and values)."""
+
+
+@runtime_checkable
+class PredictsRatings(Recommender, Protocol):
+    """Scores on the scale of the training values: a score is a predicted rating."""
+
+    @property
+    def rating_range(self) -> tuple[float, float]:
+        """The least and the largest value of the training data."""
 
 
 @runtime_checkable
@@ -337,6 +358,10 @@ _ABLE: dict[type, tuple[str, str]] = {
     FoldsInItems: ("that folds in items", "only knows its training items"),
     Explains: ("that scores by single likes", "does not"),
     HasLoss: ("with a loss", "has none"),
+    PredictsRatings: (
+        "that predicts ratings, such as one of family='explicit-als',",
+        "ranks items by scores of another scale",
+    ),
     ComparesFeatures: ("that compares features with items", "does not"),
     AddsItems: ("that takes in items by their features", "knows items by their likes alone"),
     ScoresColdUsers: ("that scores by features of users", "knows users by their likes alone"),

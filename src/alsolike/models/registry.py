@@ -15,6 +15,7 @@ from alsolike.models.arrays import BundleArrays
 from alsolike.models.base import FittedModel
 from alsolike.models.baselines.popularity import PopularityFamily
 from alsolike.models.baselines.random import RandomFamily
+from alsolike.models.explicit_als.family import ExplicitALSFamily
 from alsolike.models.family import Family, Known
 from alsolike.models.feature_als.family import FeatureALSFamily
 from alsolike.models.linear.ease import EASEFamily
@@ -34,6 +35,7 @@ FAMILIES: list[Family] = [
     EASEFamily(),
     SparseLinearFamily(),
     FeatureALSFamily(),
+    ExplicitALSFamily(),
     ItemProfileFamily(),
     LMFFamily(),
     BPRFamily(),

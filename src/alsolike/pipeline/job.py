@@ -18,6 +18,7 @@ from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError, WritingError
 from alsolike.evaluation.learning_curve import checked_sweeps
+from alsolike.evaluation.objectives.ratings import RatingsObjective
 from alsolike.models.bundle.io import refuse_other_folder
 from alsolike.models.registry import names, trained
 from alsolike.models.settings import Config, is_finite
@@ -64,8 +65,8 @@ class Job:
         see `alsolike.data.splitting.folds.split_folds`, and then also tested on the others.
         `share` is that of each window.
     min_per_user, min_per_item, held_out, share, k, metric, objective
-        Override the preset; None keeps its value. The objective is ``"ranking"`` or
-        ``"item-to-item"``.
+        Override the preset; None keeps its value. The objective is ``"ranking"``,
+        ``"item-to-item"`` or ``"ratings"``.
     grid : mapping of str to sequence or Range
         Values to try of these settings of ALS; others are tried as in the preset. A list of values
         of ``half_life`` is tried of all families that have it.
@@ -225,6 +226,7 @@ class ResolvedJob:
             seed=self.job.seed,
             thorough=preset.thorough,
             by_features=self.job.by in NEW_ITEMS,
+            of_ratings=isinstance(preset.ranking(), RatingsObjective),
         )
         half_lives = self.job.half_lives
         return found.with_half_lives(half_lives) if half_lives else found

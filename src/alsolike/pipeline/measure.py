@@ -7,6 +7,8 @@ from alsolike.evaluation.ablation import Ablation, ablation, has_features
 from alsolike.evaluation.folds import FoldsEvaluation, evaluate_folds
 from alsolike.evaluation.holdout_report import HoldoutReport, holdout_report
 from alsolike.evaluation.item_to_item.agreement import FeatureVectors
+from alsolike.evaluation.objectives.ranking import RankingObjective
+from alsolike.evaluation.objectives.ratings import RatingsObjective
 from alsolike.models.registry import uses_features
 from alsolike.pipeline.job import ResolvedJob
 from alsolike.pipeline.similar_items.contestants import baselines_of_lists
@@ -21,14 +23,21 @@ def measure_lists(
     *,
     features: FeatureVectors | None = None,
 ) -> HoldoutReport:
-    """Measure the lists of the chosen settings and of baselines on test users."""
-    search = resolved.job.search
+    """Measure the lists of the chosen settings and of baselines on test users.
+
+    Of settings that were chosen by ratings, the lists stand beside their errors.
+    """
+    search, objective = resolved.job.search, found.objective
+    of_ratings = isinstance(objective, RatingsObjective)
     return holdout_report(
-        found.objective,
+        RankingObjective(k=objective.k) if of_ratings else objective,
         search.chosen(found),
         split,
         resolved.engine,
-        others=baselines_of_lists(found, search.chosen_run(found), split.train),
+        with_ratings=of_ratings,
+        others={}
+        if of_ratings
+        else baselines_of_lists(found, search.chosen_run(found), split.train),
         features=features,
     )
 
@@ -73,6 +82,8 @@ def measure_folds(
 ) -> FoldsEvaluation:
     """Train the chosen settings on each rolling fold, and measure their lists on its test users."""
     objective = found.objective
+    if isinstance(objective, RatingsObjective):  # folds are of lists
+        objective = RankingObjective(k=objective.k)
     return evaluate_folds(
         resolved.job.search.chosen(found),
         folds,

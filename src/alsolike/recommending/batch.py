@@ -20,7 +20,8 @@ from alsolike.models.similarity.config import Affinity
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.features.answers import refuse_settings_of_likes, similar_by
-from alsolike.recommending.features.comparing import WEIGHT, By, check_by
+from alsolike.recommending.features.aspects import By, check_by
+from alsolike.recommending.features.comparing import WEIGHT
 from alsolike.recommending.ranking.exclusion import excluded_of
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.ranking.scan import (
@@ -326,12 +327,12 @@ def similar(
         about an item. Hence at least 2; use 5 or more for unfiltered data.
     rules : Rules or None
         As in `alsolike.recommend`; not together with `include_self`.
-    by : {"likes", "features", "both"}
-        Compare items by what the model learned, all of the above; by their features, such as tags;
-        or by the mean of both scores, each standardized. Of the other arguments, only `k` and
-        `rules` go with the latter two, which list new items without likes, too.
-    weight : float
-        Of features, from 0 to 1, for ``by="both"``.
+    by : str
+        Compare items by ``"likes"``, all of the above; by ``"features"``, or a block of them, such
+        as ``"images"``; or by several with commas: ``"likes,images"`` is the mean of both scores,
+        each standardized, ``"both"`` that of likes and all features. But for likes alone, only `k`
+        and `rules` go with it, and new items are listed, too. `weight`, from 0 to 1, is that of
+        features beside likes.
     engine, observer
         As in `top_items`.
 

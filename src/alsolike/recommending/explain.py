@@ -55,8 +55,8 @@ class Explanation:
     name : str
         That of the item, empty if unknown.
     score : float
-        Sum of all contributions and of `by_user_features`, float64; for models with factors by the
-        exact solution of the user's row.
+        Sum of all contributions, of `by_user_features` and of `by_item`, float64; for models with
+        factors by the exact solution of the user's row.
     stored_score : float
         The score in lists, float32: `score` up to rounding, or nearly, after conjugate gradients.
     parts : Table
@@ -76,6 +76,8 @@ class Explanation:
         The columns of the members of a model made of models.
     by_user_features : float
         The part of `score` that is not of likes but of what is known of the user.
+    by_item : float
+        The part of `score` that anybody gets, such as the mean and the item's bias of ratings.
     features : tuple of (str, float)
         Of a model that explains by features, those behind the score, the most first, as
         ``("tag: castle", 0.2)`` with what each adds.
@@ -92,6 +94,7 @@ class Explanation:
     is_known: bool = False
     members: tuple[str, ...] = ()
     by_user_features: float = 0.0
+    by_item: float = 0.0
     features: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -117,6 +120,8 @@ class Explanation:
         score += " contributions"
         if self.by_user_features:
             score += f" and of {self.by_user_features:z.4f} by what is known of the user"
+        if self.by_item:
+            return f"{score} and of {self.by_item:z.4f}, what is expected of it for anybody."
         if not self.dislikes:
             return f"{score}."
         return (
@@ -150,6 +155,8 @@ def explain(model: FittedModel, user: Id, item: Id) -> Explanation:
 
     - ALS: ``r_j * s_ij`` with the pull ``r_j = c_uj p_uj`` and ``s_ij = y_i' A^-1 y_j``, where A
       is the matrix of the user's normal equations;
+    - explicit ALS: ``t_j * s_ij`` with the pull ``t_j = r_uj - m - b_j``, how much more the user
+      gave j than is expected for anybody; and besides ``m + b_i``, what is expected of i;
     - item-knn: the similarity of the two if i is among the neighbours that j keeps; EASE: the
       weight from j to i. A like has a pull of 1, or what its value and age weigh; a dislike of 0;
     - blend: the sum of what its members add, each times its weight over the standard deviation of
@@ -227,7 +234,8 @@ def explain_rows(
     targets = np.array([target], dtype=np.int32)
     split = contributions_of(model, items, values, targets, ages=ages)
     contributions = split.parts[0]
-    own = float(contributions.sum())
+    by_item = 0.0 if split.base is None else float(split.base[0])
+    own = float(contributions.sum()) + by_item
     by_features = row is not None and has_user_features(model, np.array([row]))[0]
     by_user_features = score - own if by_features else 0.0
     order = np.lexsort((items, -contributions))
@@ -250,6 +258,7 @@ def explain_rows(
         dislikes=int((values < 0).sum()),
         members=tuple(added),
         by_user_features=by_user_features,
+        by_item=by_item,
         features=features_behind(model, items, values, target),
     )
 

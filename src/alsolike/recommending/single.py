@@ -21,7 +21,8 @@ from alsolike.models.similarity.config import Affinity
 from alsolike.models.values import aged_by
 from alsolike.recommending.affinities import similarity_with
 from alsolike.recommending.features.answers import refuse_settings_of_likes, similar_by
-from alsolike.recommending.features.comparing import WEIGHT, By, check_by
+from alsolike.recommending.features.aspects import By, check_by
+from alsolike.recommending.features.comparing import WEIGHT
 from alsolike.recommending.ranking.factor_single import best_items, has_factors
 from alsolike.recommending.ranking.narrowing import best_of
 from alsolike.recommending.ranking.nearest import Neighbours, expect_cosines

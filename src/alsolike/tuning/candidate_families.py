@@ -162,6 +162,52 @@ def lineup_for(
     )
 
 
+def lineup_for_ratings(
+    families: Sequence[str] | None,
+    baselines: Sequence[str] | None,
+    interactions: Interactions,
+    *,
+    seed: int = 0,
+) -> Lineup:
+    """Return the settings to try of families that predict ratings, and simpler predictions.
+
+    Raises
+    ------
+    SettingError
+        A family is unknown, or does not predict ratings; or baselines are named.
+
+    Examples
+    --------
+    >>> likes = Interactions.from_columns(["u1", "u1", "u2"], ["a", "b", "b"], [5, 3, 4])
+    >>> lineup = lineup_for_ratings(None, None, likes)
+    >>> lineup.candidates[0].factors, [one.factors for one in lineup.baselines]
+    (8, [0])
+    """
+    data = TrainingData(interactions)
+    known = [one for one in trained() if one.predicts_ratings]
+    chosen = _named("families", families)
+    for one in chosen or ():
+        if one not in known:
+            raise SettingError(
+                f"{one.name} does not predict ratings; of those that can be fitted, "
+                f"{listed([each.name for each in known])} can. Name these, or choose by lists: "
+                "objective='ranking'."
+            )
+    if baselines is not None:
+        raise SettingError(
+            "baselines are of lists. Predicted ratings are compared with biases alone and with the "
+            "mean of all ratings. Leave baselines out."
+        )
+    tried = known if chosen is None else chosen
+    if not tried:
+        raise SettingError(f"At least one family is needed; known are {names(known)}.")
+    return Lineup(
+        candidates=_settings(tried, data, seed),
+        baselines=tuple(one for each in tried for one in each.rating_baselines(seed=seed)),
+        by_default={one.name: one.why_tried(data) for one in known} if chosen is None else {},
+    )
+
+
 def _is_tried(family: Family, data: TrainingData, thorough: bool) -> bool:
     return family.is_tried_when_thorough(data) if thorough else family.is_tried(data)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from alsolike.data.interactions import Interactions
 from alsolike.data.validation import check_whole
 from alsolike.errors import SettingError
-from alsolike.tuning.candidate_families import Lineup, lineup_for
+from alsolike.tuning.candidate_families import Lineup, lineup_for, lineup_for_ratings
 from alsolike.tuning.leaderboard.leaderboard import SearchResult
 from alsolike.tuning.presets import Preset
 from alsolike.tuning.strategies.base import Ending, Strategy
@@ -86,11 +86,15 @@ class Searching:
         seed: int = 0,
         thorough: bool = False,
         by_features: bool = False,
+        of_ratings: bool = False,
     ) -> Lineup:
         """Return the families to try on these interactions, with their settings.
 
-        `by_features`: by default, only those that use features.
+        `by_features`: by default, only those that use features. `of_ratings`: only those that
+        predict ratings.
         """
+        if of_ratings:
+            return lineup_for_ratings(self.families, self.baselines, interactions, seed=seed)
         return lineup_for(
             self.families, self.baselines, interactions, seed=seed, thorough=thorough,
             by_features=by_features,

@@ -9,6 +9,7 @@ from alsolike.errors import DataError, SettingError
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.ranking import RankingObjective
+from alsolike.evaluation.objectives.ratings import RATINGS, RatingsObjective
 from alsolike.models.als.config import ALSConfig, sweep_operations, unobserved_weight_of
 from alsolike.models.values import forms_to_try
 from alsolike.tuning.strategies.search_space import Space, expand
@@ -19,7 +20,7 @@ from alsolike.usage_hints import did_you_mean
 _ODD = 0.01
 
 # The kinds of objectives as ledgers name them; earlier versions took these names as options, too.
-_KINDS = {"ranking": "lists", "item-to-item": "shelves"}
+_KINDS = {"ranking": "lists", "item-to-item": "shelves", RATINGS: RATINGS}
 
 
 # Where a search by growth begins.
@@ -59,8 +60,8 @@ class Preset:
     share, validation_share : float or None
         Test and validation users as shares of all users, see
         `alsolike.data.splitting.splitters.hold_out`.
-    objective : {"ranking", "item-to-item"}
-        Whether validation users score lists of recommendations or similar items.
+    objective : {"ranking", "item-to-item", "ratings"}
+        Whether validation users score lists of recommendations, similar items or predicted ratings.
     k, metric, exclude_seen
         As in `alsolike.evaluation.objectives.ranking.RankingObjective`; similar items know no seen
         items.
@@ -112,6 +113,9 @@ class Preset:
             )
         if kind == _KINDS["item-to-item"]:
             return ItemToItemObjective(k=self.k, metric=self.metric, seed=seed)
+        if kind == RATINGS:
+            is_usual = self.metric == Preset.metric  # nobody asked for another
+            return RatingsObjective(k=self.k, metric="rmse" if is_usual else self.metric)
         return RankingObjective(k=self.k, metric=self.metric, exclude_seen=self.exclude_seen)
 
     def configs(self) -> list[ALSConfig]:
@@ -251,13 +255,17 @@ def _growing(
 def _most_factors(interactions: Interactions, most: int, operations: float) -> int:
     """Return how many factors to try at most: twice the first ones, as often as a sweep allows.
 
+    As many factors as users or items express any scores: no more than that are tried.
+
     Parameters
     ----------
     operations : float
         Multiply-adds of a sweep at most.
     """
-    factors = _FIRST_FACTORS
-    while 2 * factors <= most and sweep_operations(interactions, 2 * factors) <= operations:
+    factors, enough = _FIRST_FACTORS, min(interactions.n_users, interactions.n_items)
+    while factors < enough and 2 * factors <= most:
+        if sweep_operations(interactions, 2 * factors) > operations:
+            break
         factors *= 2
     return factors
 

@@ -12,7 +12,7 @@
     families = ["als", "item-knn"]
     baselines = ["random"]
     choose = "cheapest"
-    objective = "item-to-item"   # ranking or item-to-item
+    objective = "item-to-item"   # ranking, item-to-item or ratings
     popularity_bias = 0.3        # of similar items, or "auto"
     one_model = true             # for lists and for similar items
     agree = "tags.csv:item,tag"  # features of items, or a column of the item table

@@ -50,7 +50,7 @@ def put_together(new):
 
 
 # Solved, trained on, or as their members.
-GO_ON = ("als", "feature-als", "lmf", "bpr", "warp", "blend")
+GO_ON = ("als", "feature-als", "explicit-als", "lmf", "bpr", "warp", "blend")
 
 
 @pytest.mark.parametrize("family", [name for name in names() if name not in GO_ON])

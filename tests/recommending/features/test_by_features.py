@@ -122,7 +122,7 @@ def test_both_lies_between_likes_and_features():
 
 def test_by_refuses_other_words_and_settings_of_likes():
     item = KNN.items.id_of(0)
-    with pytest.raises(SettingError, match=r"likes, features, both, not 'feature'. Did you mean"):
+    with pytest.raises(SettingError, match=r"not 'feature'. Did you mean 'features'"):
         al.similar(KNN, item, by="feature")
     with pytest.raises(SettingError, match="popularity_bias belongs to the comparison by likes"):
         al.similar(KNN, item, by="both", popularity_bias=0.2)

@@ -100,7 +100,7 @@ def test_answers_are_as_described(described, label, mode):
 
     @seed(1)
     @settings(
-        max_examples=20 if mode is GenerationMode.POSITIVE else 8,
+        max_examples=16 if mode is GenerationMode.POSITIVE else 4,
         deadline=None,
         database=None,
         phases=[Phase.generate],

@@ -35,6 +35,21 @@ DEGENERATE = "degenerate_share"
 _RESAMPLES = 1_000
 
 
+# Measures that are better the lower they are: their values per user are gains, see `Objective`.
+_LOWER_IS_BETTER = ("rmse", "mae")
+
+
+def as_gain(figure: str, value: float) -> float:
+    """Return the value of a figure such that larger is better: minus an error.
+
+    Examples
+    --------
+    >>> as_gain("validation_rmse", 0.9), as_gain("validation_ndcg@10", 0.9)
+    (-0.9, 0.9)
+    """
+    return -value if figure.rpartition("_")[2] in _LOWER_IS_BETTER else value
+
+
 class BoundObjective(Protocol):
     """An objective on one split, prepared once and used for all points.
 
@@ -144,6 +159,10 @@ class Objective(ABC):
         seed : int
             Seed of the resamples.
         """
+
+    def of_gain(self, gain: float) -> float:
+        """Return the figure that a mean of values per user stands for."""
+        return gain
 
     def held_out(self, split: Split) -> tuple[Interactions, Rows]:
         """Return the part to choose on and the rows of its users; SplitError if it has none."""

@@ -9,10 +9,12 @@ from alsolike.evaluation.item_to_item.evaluate import PREFIX
 from alsolike.evaluation.objectives.base import Objective
 from alsolike.evaluation.objectives.item_to_item import ItemToItemObjective
 from alsolike.evaluation.objectives.ranking import RankingObjective
+from alsolike.evaluation.objectives.ratings import RatingsObjective
 from alsolike.usage_hints import did_you_mean
 
 KINDS: Mapping[str, type[Objective]] = {
-    objective.kind: objective for objective in (RankingObjective, ItemToItemObjective)
+    objective.kind: objective
+    for objective in (RankingObjective, ItemToItemObjective, RatingsObjective)
 }
 # Names in ledgers, and in settings of earlier versions.
 _STORED = {"lists": RankingObjective.kind, "shelves": ItemToItemObjective.kind}
@@ -57,11 +59,17 @@ def objective_named(measure: str, **settings: Any) -> Objective:
     True
     >>> objective_named("shelf_hit_rate") == ItemToItemObjective(metric="hit_rate")
     True
+    >>> print(objective_named("rmse"))
+    rmse of ratings on validation (lower is better)
     """
     name, at, k = measure.partition("@")
     if at and not k.isdecimal():
         raise SettingError(f"A measure such as 'ndcg@10' expected, not {measure!r}.")
-    kind = ItemToItemObjective if name.startswith(PREFIX) else RankingObjective
+    kind: type[Objective] = ItemToItemObjective if name.startswith(PREFIX) else RankingObjective
+    if name in RatingsObjective.metrics:
+        if at:
+            raise SettingError(f"{name} is of ratings, not of lists: {name!r} expected, without @.")
+        kind = RatingsObjective
     if at:
         settings |= {"k": int(k)}
     return kind(metric=name.removeprefix(PREFIX), **settings)

@@ -19,7 +19,7 @@ from alsolike.evaluation.objectives.base import (
     degenerate_mark,
     point_resamples,
 )
-from alsolike.models.protocols import HasFactors, Recommender
+from alsolike.models.protocols import HasFactors, PredictsRatings, Recommender
 from alsolike.recommending.ranking.scan import Ranked
 
 
@@ -112,7 +112,8 @@ class _BoundRanking:
         per_user_scores = of_chosen.per_user[measure]
         interval = self._resamples.mean(per_user_scores)
         values = [of_train.mean(measure), interval.mean, interval.low, interval.high]
-        if isinstance(model, HasFactors):
+        # The article's errors are of targets 0 and 1.
+        if isinstance(model, HasFactors) and not isinstance(model, PredictsRatings):
             gramian = item_gramian(model, engine)
             values += [errors.mean(model, engine, gramian) for errors in self._errors]
         named = dict(zip(self.objective.figures, map(float, values), strict=False))

@@ -1,7 +1,7 @@
 """Selection among many candidates: ties with the best, and its selection bias."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +108,15 @@ class Optimism:
     score: float
     amount: float
     corrected: Estimate
+
+    def mapped(self, figure: Callable[[float], float]) -> "Optimism":
+        """Return it in a figure of the mean, which rises or falls with it, such as an error."""
+        low, high = sorted(figure(end) for end in (self.corrected.low, self.corrected.high))
+        score, corrected = figure(self.score), figure(self.corrected.mean)
+        if (score, corrected) == (self.score, self.corrected.mean):
+            return self
+        estimate = Estimate(corrected, low, high, self.corrected.n)
+        return Optimism(self.best, self.candidates, score, abs(score - corrected), estimate)
 
     def __str__(self) -> str:
         amount = f"about {self.amount:.4f}" if round(self.amount, 4) else "less than 0.0001"

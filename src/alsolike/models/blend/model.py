@@ -216,18 +216,21 @@ class _Explains(_FoldsIn):
         starts = np.array([0, len(likes)], dtype=np.int32)
         cells = (values[order], likes[order], starts)
         row = sp.csr_array(cells, shape=(1, len(self.items)))
-        found = {}
+        found, base = {}, None
         for name, weight, one in zip(
             self.config.names, self.config.weights, self._standardized, strict=True
         ):
             member: Any = one.model
             (deviation,) = one.of_likes(row, None if ages is None else ages[order])[1].tolist()
-            parts = member.contributions(likes, values, items, **aged_by(member, ages)).parts
-            found[name] = parts * (weight / deviation if deviation else 0.0)
+            split = member.contributions(likes, values, items, **aged_by(member, ages))
+            scale = weight / deviation if deviation else 0.0
+            found[name] = split.parts * scale
+            if split.base is not None:
+                base = split.base * scale + (0.0 if base is None else base)
         total = np.zeros((len(items), len(likes)))
         for added in found.values():
             total += added
-        return Contributions(np.ones(len(likes)), total, found)
+        return Contributions(np.ones(len(likes)), total, found, base)
 
 
 class _ScoresItems(BlendModel):

@@ -96,24 +96,29 @@ def steps_of(
         return Steps(vectors, pulls)
     liked, rest = (item_factors[rows].astype(np.float64) for rows in (likes, others))
     b_liked, b_rest = (biases[rows].astype(np.float64) for rows in (likes, others))
-    # Squared distances of likes to others.
-    apart = (liked**2).sum(1)[:, None] + (rest**2).sum(1)[None] - 2 * liked @ rest.T
-    squares, rate = 1.0, config.learning_rate
+    # Not by BLAS, whose threads would change the last bits.
+    products = np.einsum("lf,of->lo", liked, rest)
+    apart = (liked**2).sum(axis=1)[:, None] + (rest**2).sum(axis=1) - 2 * products
+    # What has been added of each like's factors, and taken of each other's, for that like.
+    taken, squares, rate = np.zeros((n, len(others))), 1.0, config.learning_rate
     for _ in range(epochs):
-        x = vectors.sum(axis=0)
-        s, t = liked @ x + b_liked, rest @ x + b_rest
+        x = np.einsum("l,lf->f", taken.sum(axis=1), liked)
+        x -= np.einsum("o,of->f", taken.sum(axis=0), rest)
+        s = np.einsum("lf,f->l", liked, x) + b_liked
+        t = np.einsum("of,f->o", rest, x) + b_rest
         chances, lengths = (
-            _warp(s, t, config, len(item_factors)) if isinstance(config, WARPConfig)
+            _warp(s, t, config, len(item_factors))
+            if isinstance(config, WARPConfig)
             else _bpr(s, t, config)
-        )  # fmt: skip
-        steps = weights[:, None] * chances * lengths
+        )
+        lengths = weights[:, None] * lengths
         if config.optimizer == "adagrad":
-            squares += float(((weights[:, None] * lengths) ** 2 * chances * apart).sum()) / f
+            squares += float((lengths**2 * chances * apart).sum()) / f
         step = rate / np.sqrt(squares)
-        each = steps.sum(axis=1)
         kept = max(1.0 - step * config.user_regularization, 0.0) ** n
-        vectors = kept * vectors + step * (each[:, None] * liked - steps @ rest)
-        pulls = kept * pulls + step * each
+        taken = kept * taken + step * chances * lengths
+    pulls = taken.sum(axis=1)
+    vectors = pulls[:, None] * liked - np.einsum("lo,of->lf", taken, rest)
     return Steps(vectors, pulls)
 
 

@@ -11,9 +11,9 @@ from alsolike.data.vocabulary import Id
 from alsolike.errors import SettingError, Unable
 from alsolike.models.base import FittedModel, Floats
 from alsolike.models.protocols import ComparesFeatures, ScoresColdUsers, able
+from alsolike.recommending.features.aspects import By
 from alsolike.recommending.features.comparing import (
     WEIGHT,
-    By,
     FeatureComparison,
     unit_rows_of_items,
 )

@@ -1,8 +1,9 @@
 """Compares items by their features, and by features and likes together. No Numba."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,8 @@ from alsolike.data.features.features import Features
 from alsolike.data.interactions import masked
 from alsolike.errors import SettingError
 from alsolike.models.base import Floats
-from alsolike.models.protocols import HasFactors, ItemScorer, compares_items
+from alsolike.models.protocols import HasFactors, ItemScorer
+from alsolike.recommending.features.aspects import By, aspects_of
 from alsolike.recommending.features.names import item_features_of
 from alsolike.recommending.ranking.narrowing import best_of, hidden
 from alsolike.recommending.ranking.nearest import expect_item_scorer
@@ -28,26 +30,10 @@ from alsolike.recommending.shared import (
     likes_of_items,
     row_lengths,
 )
-from alsolike.usage_hints import did_you_mean
 
-By = Literal["likes", "features", "both"]
-SCALES: dict[By, str] = {
-    "features": "the cosine of the features of both items, rare ones weighing more",
-    "both": "the mean of the scores by likes and by features, each in standard deviations",
-}
-WEIGHT = 0.5  # of features, where items are compared by both
+WEIGHT = 0.5  # of features, where items are compared by likes and features
 
 _LIKES_AND_FEATURES = "compare items by likes and features"
-
-
-def check_by(by: object) -> By:
-    """Return what items are compared by; raise SettingError for anything else."""
-    if by not in get_args(By):
-        known = get_args(By)
-        raise SettingError(
-            f"by must be one of {', '.join(known)}, not {by!r}.{did_you_mean(by, known)}"
-        )
-    return by  # type: ignore[return-value]
 
 
 def check_weight(weight: object) -> float:
@@ -72,7 +58,12 @@ def unit_rows_of(features: Features) -> sp.csr_array:
     >>> unit_rows_of(tags).toarray().round(3).tolist()
     [[0.924, 0.383], [0.0, 1.0], [0.0, 0.0]]
     """
-    matrix = _without_parts(features)
+    matrix, lengths = _weighed(features, _without_parts(features))
+    return _divided(matrix, lengths)
+
+
+def _weighed(features: Features, matrix: sp.csr_array) -> tuple[sp.csr_array, Doubles]:
+    """Return rows whose words have length 1 together, as have vectors, and the rows' lengths."""
     kinds = np.array([block.kind for block in features.blocks] or ["set"])
     of_columns = np.repeat(np.arange(len(kinds)), np.diff(features.starts))
     kind_of_cells = kinds[of_columns[matrix.indices]] if matrix.nnz else kinds[:0]
@@ -85,65 +76,106 @@ def unit_rows_of(features: Features) -> sp.csr_array:
     for part in (are_words, kind_of_cells == "vector"):
         lengths = np.sqrt(np.bincount(rows[part], values[part] ** 2, features.n_rows))
         values[part] /= np.where(lengths > 0, lengths, 1.0)[rows[part]]
-    lengths = np.sqrt(np.bincount(rows, values**2, features.n_rows))
-    values /= np.where(lengths > 0, lengths, 1.0)[rows]
+    found: Doubles = np.sqrt(np.bincount(rows, values**2, features.n_rows))
+    return sp.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape), found
+
+
+def _divided(matrix: sp.csr_array, lengths: Doubles) -> sp.csr_array:
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    values = matrix.data / np.where(lengths > 0, lengths, 1.0)[rows]
     return sp.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _without_parts(features: Features) -> sp.csr_array:
-    """Return the matrix in float64, without the cells of parts of words if there are others."""
+def _without_parts(features: Features, blocks: Sequence[int] | None = None) -> sp.csr_array:
+    """Return the matrix in float64 of some blocks, without parts of words if there are others."""
+    chosen = range(len(features.blocks)) if blocks is None else blocks
+    kept = [at for at in chosen if features.blocks[at].encoding.get("parts") != "grams"]
+    kept = kept or list(chosen)
     matrix = sp.csr_array(features.matrix, dtype=np.float64)
-    are_parts = [block.encoding.get("parts") == "grams" for block in features.blocks]
-    if not any(are_parts) or all(are_parts):
+    if len(kept) == len(features.blocks):
         return matrix
-    of_columns = np.repeat(np.array(are_parts), np.diff(features.starts))
-    return masked(matrix, ~of_columns[matrix.indices])
+    are_kept = np.isin(np.arange(len(features.blocks)), kept)
+    of_columns = np.repeat(are_kept, np.diff(features.starts))
+    return masked(matrix, of_columns[matrix.indices])
 
 
 @dataclass(frozen=True, eq=False)
 class UnitRows:
-    """Rows of length 1 of all items, and the same by columns."""
+    """Rows of length 1 of all items, of which vectors are held apart.
+
+    Parameters
+    ----------
+    rows, columns : sparse, float64, (n_items, n_features) and (n_features, n_items)
+        All but vectors, by rows and by columns.
+    vectors : float32, (n_items, n_components)
+        Those of all blocks of vectors, one after another: a vector fills its row, and would take
+        four times the memory among the others.
+    """
 
     rows: sp.csr_array
     columns: sp.csr_array
+    vectors: Floats
 
     @classmethod
-    def of(cls, features: Features) -> "UnitRows":
-        """Calculate them of the features of items."""
-        rows = unit_rows_of(features)
-        return cls(rows, sp.csr_array(rows.T))
+    def of(cls, features: Features, blocks: Sequence[int] | None = None) -> "UnitRows":
+        """Calculate them of the features of items, or of some blocks of these."""
+        chosen = list(range(len(features.blocks)) if blocks is None else blocks)
+        dense = [at for at in chosen if features.blocks[at].kind == "vector"]
+        rest = [at for at in chosen if at not in dense]
+        if rest or not chosen:
+            matrix, lengths = _weighed(features, _without_parts(features, rest))
+        else:
+            matrix = sp.csr_array((features.n_rows, features.n_features), dtype=np.float64)
+            lengths = np.zeros(features.n_rows)
+        vectors = np.zeros((features.n_rows, 0), dtype=np.float32)
+        if dense:
+            parts = [features.matrix[:, features.columns_of(at)].toarray() for at in dense]
+            vectors = np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
+            own = row_lengths(vectors).astype(np.float64)
+            lengths = np.sqrt(lengths**2 + (own > 0))
+            vectors /= np.where(own > 0, own * lengths, 1.0).astype(np.float32)[:, np.newaxis]
+        rows = _divided(matrix, lengths)
+        return cls(rows, sp.csr_array(rows.T), vectors)
 
-    def cosines(self, rows: Indices) -> sp.csr_array:
-        """Return the cosines of items with all items, float64, (n_rows, n_items)."""
-        return self.rows[rows] @ self.columns
+    def cosines(self, row: int) -> Doubles:
+        """Return the cosines of an item with all items, float64, (n_items,)."""
+        found: Doubles = (self.rows[[row]] @ self.columns).toarray()[0]
+        if self.vectors.shape[1]:
+            # Not by BLAS, whose threads would decide the order of a sum.
+            found += np.einsum("if,f->i", self.vectors, self.vectors[row])
+        return found
 
 
-def unit_rows_of_items(model: Any, features: Features) -> UnitRows:
-    """Return the rows of length 1 of a model's item features, prepared once."""
-    return prepared(model, "unit rows of item features", lambda: UnitRows.of(features))
+def unit_rows_of_items(
+    model: Any, features: Features, blocks: tuple[int, ...] | None = None
+) -> UnitRows:
+    """Return the rows of length 1 of a model's item features, or of some blocks, prepared once."""
+    name = "unit rows of item features" + ("" if blocks is None else f" {blocks}")
+    return prepared(model, name, lambda: UnitRows.of(features, blocks))
 
 
 class FeatureComparison:
-    """Finds items similar to one by its features, or by likes and features.
+    """Finds items similar to one by its features, by some blocks, or by likes and features.
 
     By features: the cosine of the rows of `unit_rows_of`; items that share nothing are not listed,
-    new items without likes are. By both: the mean of the two scores after each was standardized
+    new items without likes are. With likes: the mean of the two scores after each was standardized
     over all other items; items of fewer than `MIN_COUNT` likes have the mean score by likes.
 
     Parameters
     ----------
     model : FittedModel
-        One that knows features of its items; for "both", one that compares items, too.
-    by : {"features", "both"}
+        One that knows features of its items; with likes, one that compares items, too.
+    by : str
+        As in `aspects_of`.
     weight : float
-        Of features, from 0 to 1, for "both".
+        Of features, from 0 to 1, with likes.
 
     Raises
     ------
     Unable
         The model knows no features, or compares no items.
     SettingError
-        `weight` is out of its range.
+        `weight` is out of its range, or there is no such block.
 
     Examples
     --------
@@ -159,11 +191,14 @@ class FeatureComparison:
 
     def __init__(self, model: Any, by: By, weight: float = WEIGHT) -> None:
         self._model, self._weight = model, check_weight(weight)
-        self._by_likes = by == "both"
-        features = item_features_of(model, f"compare items by {'their ' * (by != 'both')}features")
-        if self._by_likes:
+        purpose = f"compare items by {'their features' if by == 'features' else by}"
+        if by == "both":
+            purpose = "compare items by features"
+        features = item_features_of(model, purpose)
+        self.aspects = aspects_of(features, by)
+        if self.aspects.likes:
             expect_item_scorer(model, _LIKES_AND_FEATURES)
-        self._units = unit_rows_of_items(model, features)
+        self._units = unit_rows_of_items(model, features, self.aspects.blocks)
         self._counts = likes_of_items(model)
 
     def similar(
@@ -178,22 +213,35 @@ class FeatureComparison:
 
         Parameters and result are those of `Neighbours.similar`.
         """
+        return self.best(self.scores(row), row, k, may_appear=may_appear, limits=limits)
+
+    def best(
+        self,
+        scores: Floats,
+        row: int,
+        k: int,
+        *,
+        may_appear: Mask | None = None,
+        limits: Limits | None = None,
+    ) -> tuple[Indices, Floats]:
+        """Return the best of the `scores` of an item, as `similar` does."""
         checked_k(k)
-        scores = self.scores(row)
         shown: Mask = np.isfinite(scores)
         if may_appear is not None:
             shown &= may_appear
         owner = f"item {self._model.items.id_of(row)!r}"
 
-        def best(among: Mask, n: int) -> tuple[Indices, Floats]:
+        def among_these(among: Mask, n: int) -> tuple[Indices, Floats]:
             return best_of(self._model, scores, among, n, owner)
 
-        return best(shown, k) if limits is None else limits.best(k, shown, best)
+        if limits is None:
+            return among_these(shown, k)
+        return limits.best(k, shown, among_these)
 
     def scores(self, row: int) -> Floats:
         """Return the score of all items beside one, float32, (n_items,); -inf: not to be listed."""
-        cosines = self._units.cosines(np.array([row])).toarray()[0]
-        if not self._by_likes:
+        cosines = self._units.cosines(row)
+        if not self.aspects.likes:
             listed = cosines > 0
         else:
             by_likes, known = self._scores_by_likes(row)
@@ -244,18 +292,3 @@ def standardized(scores: Doubles, among: Mask) -> Doubles:
         return np.zeros_like(scores)
     found: npt.NDArray[np.float64] = np.where(among, (scores - mean) / deviation, 0.0)
     return found
-
-
-def strips_of(model: Any) -> tuple[By, ...]:
-    """Return by what a model can compare items.
-
-    Examples
-    --------
-    >>> from alsolike.testing import tiny_model
-    >>> strips_of(tiny_model())
-    ('likes',)
-    """
-    features = getattr(model, "item_features", None)
-    if features is None or not features.n_features:
-        return ("likes",)
-    return ("likes", "features", "both") if compares_items(model) else ("features",)

@@ -1,5 +1,6 @@
 """Explains similar items and scores by features in words: because of castle, medieval."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,12 @@ from alsolike.recommending.shared import Indices
 SHOWN = 5  # features in a sentence
 
 
-def shared_words(model: Any, row: int, other: int, most: int = SHOWN) -> tuple[str, ...]:
+def shared_words(
+    model: Any, row: int, other: int, most: int = SHOWN, blocks: Sequence[int] | None = None
+) -> tuple[str, ...]:
     """Return the features that are words of two items (rows), such as tags, the rarest first.
+
+    `blocks` are those to take them from, texts included; None: all sets.
 
     Examples
     --------
@@ -34,8 +39,13 @@ def shared_words(model: Any, row: int, other: int, most: int = SHOWN) -> tuple[s
     names = names_of_items(model, features)
     both = units[[row]].multiply(units[[other]]).tocoo()
     may = np.zeros(features.n_features, dtype=bool)
-    for columns in words_by_block(features).values():
-        may[columns] = True
+    if blocks is None:
+        for columns in words_by_block(features).values():
+            may[columns] = True
+    else:
+        for at in blocks:
+            block = features.blocks[at]
+            may[features.columns_of(at)] = block.is_of_words and not block.is_of_parts
     columns = both.coords[1]
     kept = may[columns] & (features.matrix[[row]].toarray()[0, columns] != 0)
     columns, products = columns[kept], both.data[kept]
@@ -78,3 +88,29 @@ def because_of(features: tuple[tuple[str, float], ...]) -> str:
     """
     names = [label.partition(": ")[2] or label for label, _ in features]
     return f"Because of: {', '.join(names)}." if names else ""
+
+
+def nearer_than(name: str, score: float, scores: Floats) -> str:
+    """Say how near two items are by vectors, such as those of pictures, among all items.
+
+    Parameters
+    ----------
+    name : str
+        Of the vectors.
+    score : float
+        Of the two.
+    scores : float32, (n_items,)
+        Of the first with all items; those that are not listed are below all others.
+
+    Examples
+    --------
+    >>> scores = np.arange(1001, dtype=np.float32)
+    >>> nearer_than("pictures", 1000.0, scores), nearer_than("images", 899.0, scores)
+    ('The nearest of all by pictures.', 'Nearer by images than 89.9 % of all items.')
+    """
+    below = int(np.count_nonzero(scores < np.float32(score)))
+    others = max(len(scores) - 1, 1)
+    if below >= others:
+        return f"The nearest of all by {name}."
+    share = np.floor(1000 * below / others) / 10  # rounded down: 100 % would be the nearest
+    return f"Nearer by {name} than {share:g} % of all items."

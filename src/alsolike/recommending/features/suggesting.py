@@ -109,7 +109,7 @@ class FeatureSuggestions:
         return votes
 
     def _nearness(self, row: int) -> Doubles:
-        near: Doubles = self._units.cosines(np.array([row])).toarray()[0]
+        near: Doubles = self._units.cosines(row)
         if self._history is None or not self._likes[row]:
             return np.maximum(near, 0.0)
         both = co_likes_of(self._history, row)

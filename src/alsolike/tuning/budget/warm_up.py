@@ -12,6 +12,7 @@ from alsolike.data.splitting.unseen_users import hold_out_unseen_users
 from alsolike.engines.local import LocalEngine
 from alsolike.evaluation.learning_curve import Panel
 from alsolike.evaluation.objectives.base import Objective
+from alsolike.evaluation.objectives.ratings import RatingsObjective
 from alsolike.kernels.solver.batch import SMALL
 from alsolike.models.baselines.popularity import fit_popularity
 from alsolike.models.fit import fit
@@ -34,13 +35,15 @@ def compile_for(objectives: Mapping[str, Objective], codes: Collection[Code]) ->
     # Some rows are longer than small systems are, and some shorter, on both sides.
     busy = np.linspace(1.0, 0.2, 3 * SMALL)
     draws = np.random.default_rng(0).random((len(busy), len(busy)))
-    likes = Interactions.from_matrix(
-        sp.csr_array((draws < np.outer(busy, busy)).astype(np.float32))
-    )
+    liked = (draws < np.outer(busy, busy)).astype(np.float32)
+    if any(family_named(name).predicts_ratings for name, _ in codes):  # of one value there are none
+        liked *= np.where(np.arange(len(busy)) % 2 == 0, 1, 2)
+    likes = Interactions.from_matrix(sp.csr_array(liked.astype(np.float32)))
     alone = LocalEngine(1)
     unseen = any(objective.is_of_unseen_users for objective in objectives.values())
     split = hold_out_unseen_users(likes) if unseen else hold_out(likes, k=2, share=0.3)
     panel = Panel(split, objectives, 0, alone)
-    panel.point(1, fit_popularity(split.train))
+    if not any(isinstance(objective, RatingsObjective) for objective in objectives.values()):
+        panel.point(1, fit_popularity(split.train))
     for name, code in sorted(codes):
         panel.point(1, fit(split.train, family_named(name).small(code), engine=alone))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from alsolike.errors import DegenerateError, FitError
+from alsolike.evaluation.objectives.base import as_gain
 from alsolike.models.family import Family
 from alsolike.models.registry import family_named, family_of
 from alsolike.models.settings import Config, recorded_settings
@@ -383,15 +384,13 @@ class SearchRun:
 
         Points of later rounds may be recorded already.
         """
-        score = self._plan.score
+        score, has_failed = self._plan.score, self._ledger.error(entry) is not None
         return TrialResult(
             trial,
             {
-                sweep: figures[score]
+                sweep: as_gain(score, figures[score])
                 for sweep, figures in self._ledger.points(entry).items()
-                if sweep <= trial.sweeps
-                and self._ledger.error(entry) is None
-                and rank_key(figures, score)[0]
+                if sweep <= trial.sweeps and not has_failed and rank_key(figures, score)[0]
             },
         )
 

@@ -197,7 +197,7 @@ def _result_of(objective: Objective, scored: Sequence[_Scored], failures: Table)
         rows,
         best,
         proposed,
-        optimism(per_user, np.random.default_rng(0)),
+        optimism(per_user, np.random.default_rng(0)).mapped(objective.of_gain),
         failures,
         best.is_degenerate,
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from alsolike.evaluation.objectives.base import DEGENERATE
+from alsolike.evaluation.objectives.base import DEGENERATE, as_gain
 from alsolike.models.registry import family_of
 from alsolike.models.settings import Config
 from alsolike.tuning.plan import is_scored_at_sweeps
@@ -116,7 +116,7 @@ def runs_of(configs: Mapping[int, Config], roles: Mapping[int, Role] | None = No
 
 
 def rank_key(figures: Mapping[str, float], score: str, prefix: str = "") -> tuple[bool, float]:
-    """Return the sort key of a point: a degenerate one is below all others.
+    """Return the sort key of a point: a degenerate one is below all others; an error counts minus.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def rank_key(figures: Mapping[str, float], score: str, prefix: str = "") -> tupl
     score, prefix : str
         The figure that ranks, and the prefix of its objective.
     """
-    return prefix + DEGENERATE not in figures, tied(figures[prefix + score])
+    return prefix + DEGENERATE not in figures, tied(as_gain(score, figures[prefix + score]))
 
 
 def tied(score: float) -> float:

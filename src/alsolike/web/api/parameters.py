@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from alsolike.models.similarity.config import Affinity
-from alsolike.recommending.features.comparing import WEIGHT, By
+from alsolike.recommending.features.aspects import By
+from alsolike.recommending.features.comparing import WEIGHT
 from alsolike.recommending.shared import MIN_COUNT
 from alsolike.recommending.unknown import fallback
 from alsolike.web.api import schemas
@@ -27,12 +28,16 @@ WantedAffinity = Annotated[
 WantedBy = Annotated[
     By,
     Query(
-        description="compare items by likes, as the model does; by their features, such as tags; "
-        "or by both. The latter two list new items, too"
+        max_length=200,
+        description="compare items by likes, as the model does; by features, all of them; by the "
+        "name of a block of features, such as tags, or pictures for vectors; or by several with "
+        "commas, such as likes,pictures; both is likes,features. All but likes list new items, "
+        "too",
     ),
 ]
 FeatureWeight = Annotated[
-    float, Query(ge=0, le=1, description="weight of features, where items are compared by both")
+    float,
+    Query(ge=0, le=1, description="weight of features, where items are compared by likes, too"),
 ]
 Slot = Annotated[
     str | None,

@@ -274,6 +274,7 @@ def explain_recommendation(
             | {"members": {name: row[name] for name in why.members} if why.members else None}
             for row in why.parts.rows()
         ],
+        "by_item": why.by_item,
         "features": [{"feature": label, "contribution": part} for label, part in why.features],
     }
 

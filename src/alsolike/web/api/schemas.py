@@ -246,7 +246,7 @@ class FeaturePart(BaseModel):
 
 
 class Explained(Answer):
-    """Explanation of a recommendation; the contributions add up to the score."""
+    """Explanation of a recommendation; the contributions and `by_item` add up to the score."""
 
     user: AnsweredId
     item: AnsweredId
@@ -256,6 +256,11 @@ class Explained(Answer):
     )
     score: float = Field(description=PREFERENCE)
     parts: list[Part]
+    by_item: float = Field(
+        0.0,
+        description="of a model of ratings, the part of the score that anybody gets: the mean and "
+        "the item's bias",
+    )
     features: list[FeaturePart] = Field(
         [], description="of a model that explains by features, those that add most to the score"
     )

@@ -46,7 +46,7 @@ class Carrier:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A recommended item; ``score`` is the sum of the printed carriers and ``rest``.
+    """A recommended item; ``score`` is the sum of the printed carriers, ``rest`` and ``base``.
 
     Parameters
     ----------
@@ -57,6 +57,8 @@ class Suggestion:
         The likes with the largest contributions, the largest first.
     rest, others : str, int
         The remaining contribution, and the number of likes behind it.
+    base : str
+        What is expected of the item for anybody, where the score has such a part.
     fills : bool
         Whether popularity fills the list up with it.
     features : str
@@ -68,6 +70,7 @@ class Suggestion:
     carriers: tuple[Carrier, ...] = ()
     rest: str = ""
     others: int = 0
+    base: str = ""
     fills: bool = False
     features: str = ""
 
@@ -176,11 +179,12 @@ def _suggestion(
 ) -> Suggestion:
     """Round a score and its contributions so that the printed numbers add up."""
     shares = split.parts[at]
-    score = _units(shares.sum())
+    score = _units(split.scores[at])
+    base = 0 if split.base is None else _units(split.base[at])
     largest = np.lexsort((rows, -shares))[:_CARRIERS]
     carriers = {int(rows[place]): _units(shares[place]) for place in largest}
     carriers = {row: units for row, units in carriers.items() if units > 0}
-    rest, others = score - sum(carriers.values()), len(rows) - len(carriers)
+    rest, others = score - base - sum(carriers.values()), len(rows) - len(carriers)
     if carriers and not others:
         # No other like can take the rest of the rounding.
         carriers[next(iter(carriers))] += rest
@@ -197,6 +201,7 @@ def _suggestion(
         ),
         rest=_printed(rest),
         others=others,
+        base=_printed(base) if split.base is not None else "",
     )
 
 

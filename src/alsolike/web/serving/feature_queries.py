@@ -7,7 +7,8 @@ from typing import Any
 from alsolike.data.features.features import Features
 from alsolike.errors import SettingError
 from alsolike.recommending.features.answers import ranked_for_features, shown_features
-from alsolike.recommending.features.comparing import SCALES, WEIGHT, By, FeatureComparison
+from alsolike.recommending.features.aspects import By, aspects_of
+from alsolike.recommending.features.comparing import WEIGHT, FeatureComparison
 from alsolike.recommending.features.names import (
     Columns,
     FeatureNames,
@@ -130,9 +131,9 @@ def similar_by(
 
 def basis_by(served: ServedModel, row: int, by: By) -> dict[str, Any]:
     """Return the fields of `queries.similar_basis` for items compared by features, or by both."""
-    found = similar_basis(served, [row])
-    changes = {"affinity": None, "popularity_bias": None, "scale": SCALES[by]}
-    return {**found, **changes, "weakly_founded": by == "both" and found["weakly_founded"]}
+    found, aspects = similar_basis(served, [row]), aspects_of(known_features(served)[0], by)
+    changes = {"affinity": None, "popularity_bias": None, "scale": aspects.scale}
+    return {**found, **changes, "weakly_founded": aspects.likes and found["weakly_founded"]}
 
 
 def refuse_dial(by: By, affinity: object, popularity_bias: object) -> None:

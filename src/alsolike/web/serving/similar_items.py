@@ -10,8 +10,9 @@ from alsolike.errors import SettingError, Unable, UnknownId
 from alsolike.models.base import Floats
 from alsolike.models.similarity.config import SimilarityConfig, SimilarityScale
 from alsolike.recommending.co_likes import pair_evidence
-from alsolike.recommending.features.comparing import SCALES, By, FeatureComparison, strips_of
-from alsolike.recommending.features.reasons import shared_words
+from alsolike.recommending.features.aspects import By, strips_of
+from alsolike.recommending.features.comparing import FeatureComparison
+from alsolike.recommending.features.reasons import nearer_than, shared_words
 from alsolike.recommending.ranking.nearest import expect_item_scorer
 from alsolike.recommending.rules.rules import Rules
 from alsolike.recommending.shared import MIN_COUNT, why_no_neighbours
@@ -38,6 +39,8 @@ class Entry:
         Why it is similar, in a sentence: the words before and after the name of the page's item.
     shared : str
         Features that both have, cleaned, where items are compared by them.
+    reason : str
+        Why it is similar, in a sentence, where items are compared by vectors.
     """
 
     card: ItemCard
@@ -45,6 +48,7 @@ class Entry:
     bar: int = 0
     why: tuple[str, str] | None = None
     shared: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,28 +126,35 @@ def _by_features(
     rules: Rules | None,
     keep: Callable[[str], str],
 ) -> ItemList:
-    title = f"{served.name} by {'features' if by == 'features' else 'both'}"
-    most = 1.0 if by == "features" else None
-    about = f"The bar shows {SCALES[by]}{', at most 1' if most else ''}."
+    comparison = FeatureComparison(served.model, by)
+    aspects = comparison.aspects
+    title = f"{served.name} by {clean(aspects.title)}"
+    scale = SimilarityScale(clean(aspects.scale), None if aspects.likes else 1.0)
+    about = f"The bar shows {scale.words}{', at most 1' if scale.most else ''}."
     try:
         allowed = None if rules is None else rules.of(served.model)
-        rows, scores = FeatureComparison(served.model, by).similar(
-            row, k,
+        every = comparison.scores(row)
+        rows, scores = comparison.best(
+            every, row, k,
             may_appear=None if allowed is None else allowed.may_appear,
             limits=None if allowed is None else allowed.limits,
         )  # fmt: skip
     except (SettingError, UnknownId) as error:
         return ItemList(title, about, (), clean(str(error)))
-    bars = _bars(SimilarityScale(SCALES[by], most), scores)
-    entries = tuple(
-        replace(
-            _entry(served, row, int(other), keep, score_text(float(score), most), bar),
-            shared=clean(", ".join(shared_words(served.model, row, int(other), _SHARED))),
-        )
-        for other, score, bar in zip(rows, scores, bars, strict=True)
-    )
+    entries = []
+    for other, score, bar in zip(rows, scores, _bars(scale, scores), strict=True):
+        printed = score_text(float(score), scale.most)
+        entry = _entry(served, row, int(other), keep, printed, bar)
+        if aspects.vectors_alone:
+            reason = clean(nearer_than(aspects.title, float(score), every))
+            entries.append(replace(entry, reason=reason))
+            continue
+        words = shared_words(served.model, row, int(other), _SHARED, aspects.blocks)
+        entries.append(replace(entry, shared=clean(", ".join(words))))
     note = "" if allowed is None else allowed.shortfall(k, len(entries))
-    return ItemList(title, about, entries, "" if note else "No item shares features with it.", note)
+    return ItemList(
+        title, about, tuple(entries), "" if note else "No item shares features with it.", note
+    )
 
 
 def _popular(

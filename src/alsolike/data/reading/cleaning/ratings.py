@@ -72,5 +72,6 @@ def note_of_ratings(connection: duckdb.DuckDBPyConnection, loaded: SourceTable, 
         f"column {label_of(loaded, place)}: the values look like ratings, from {low:g} to "
         f"{high:g}. A low one counts as a weak like, not as a dislike. To take only ratings of "
         f"{0.8 * high:g} and more as likes, pass at_least={0.8 * high:g}; with below='dislike', "
-        "the others then count as dislikes."
+        "the others then count as dislikes. To predict ratings instead, fit the family "
+        "explicit-als, or run with the objective ratings."
     )

@@ -1,0 +1,1 @@
+"""Turn pictures into vectors: open them, send them through a network, and compare the results."""

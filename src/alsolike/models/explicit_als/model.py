@@ -1,0 +1,217 @@
+"""`ExplicitALSModel`: predicts ratings by factors and biases; loaded and used without Numba."""
+
+import functools
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from alsolike.data.interactions import Interactions
+from alsolike.data.merge import with_items_of
+from alsolike.engines.base import Engine
+from alsolike.engines.local import LocalEngine
+from alsolike.errors import DataError, SettingError
+from alsolike.models.base import Doubles, Floats, Indices, expect_same_ids
+from alsolike.models.explicit_als.config import ExplicitALSConfig
+from alsolike.models.explicit_als.equations import RatingEquations, expected_of
+from alsolike.models.factor_model import FactorModel
+from alsolike.models.protocols import Contributions
+from alsolike.models.similarity.comparing import likes_at_least_one
+from alsolike.models.similarity.config import Affinity, SimilarityConfig
+from alsolike.models.similarity.terms import AffinityTerms, cosine_terms, dot_terms
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ExplicitALSModel(FactorModel):
+    """A factorization of ratings: a score is a predicted rating, on the scale of the ratings.
+
+    With biases the rows are ``[x_u, b_u, 1]`` and ``[y_i, 1, m + b_i]``, whose products are
+    ``m + b_u + b_i + x_u'y_i``. Predictions are not clipped to the scale, so that they rank items;
+    see `alsolike.predict_ratings`.
+
+    Parameters
+    ----------
+    users, items, user_factors, item_factors, item_counts, settings, sweeps, catalogue, history
+        As of every `FactorModel`.
+    ratings : float64, (3,)
+        Of the training data: the mean m (0 without biases), the least and the largest rating.
+    name : str
+        One word for leaderboards.
+    """
+
+    ratings: Doubles = field(kw_only=True)
+    name: str = "explicit-als"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ratings.shape != (3,):
+            raise DataError(f"Mean, least and largest rating expected, not {self.ratings.shape}.")
+        if self.config.columns != self.factors:
+            raise DataError(
+                f"{self.config.factors} factors with biases={self.config.biases} have "
+                f"{self.config.columns} columns, not {self.factors}."
+            )
+
+    @functools.cached_property
+    def config(self) -> ExplicitALSConfig:
+        """The settings, needed to fold in."""
+        return ExplicitALSConfig.from_settings(self.settings)
+
+    @property
+    def mean(self) -> float:
+        """The mean m of the training ratings, to which biases are added; 0 without biases."""
+        return float(self.ratings[0])
+
+    @property
+    def rating_range(self) -> tuple[float, float]:
+        """The least and the largest rating of the training data."""
+        return float(self.ratings[1]), float(self.ratings[2])
+
+    @functools.cached_property
+    def factor_model(self) -> FactorModel:
+        """The factors without biases, by which users and items are compared."""
+        f = self.config.factors
+        return FactorModel(
+            users=self.users,
+            items=self.items,
+            user_factors=np.ascontiguousarray(self.user_factors[:, :f]),
+            item_factors=np.ascontiguousarray(self.item_factors[:, :f]),
+            item_counts=self.item_counts,
+            settings=self.settings,
+            sweeps=self.sweeps,
+            catalogue=self.catalogue,
+            history=self.history,
+            name=self.name,
+        )
+
+    @property
+    def affinities(self) -> tuple[Affinity, ...]:
+        """The cosine and the product of factors, without biases.
+
+        Evidence adds predictions to counts of people; a predicted rating is no share of people.
+        """
+        return ("cosine", "dot")
+
+    def _why_not(self, affinity: Affinity) -> str:
+        return " Its scores are ratings, not shares of people."
+
+    def terms_of(self, affinity: Affinity, config: SimilarityConfig) -> AffinityTerms:
+        """Return the terms of an affinity of the factors without biases."""
+        own = self.factor_model
+        likes, bias = likes_at_least_one(self.item_counts), config.popularity_bias
+        if affinity == "dot":
+            return dot_terms(own.item_factors, likes, bias)
+        return cosine_terms(own.item_factors, own.item_norms, likes, bias)
+
+    def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
+        """Predict ratings for people after folding them in, float32, (n, n_chosen_items)."""
+        block: Floats = self.folded_in(likes) @ self.item_factors[item_indices].T
+        return block
+
+    def folded_in(self, likes: sp.csr_array) -> Floats:
+        """Solve for the rows of people with these ratings, float32, (n, columns).
+
+        Somebody without ratings gets what is expected of the items for anybody.
+
+        Parameters
+        ----------
+        likes : scipy.sparse.csr_array, (n, n_items)
+            Ratings as of the training data.
+        """
+        vectors = np.zeros((likes.shape[0], self.factors), dtype=np.float32)
+        if self.config.biases:
+            vectors[:, -1] = 1
+        for row in range(likes.shape[0]):
+            own = slice(likes.indptr[row], likes.indptr[row + 1])
+            if own.stop > own.start:
+                vectors[row] = self._equations(likes.indices[own], likes.data[own]).factors
+        return vectors
+
+    def with_history(self, interactions: Interactions, *, engine: Engine | None = None) -> Self:
+        """Replace the history: users whose ratings differ are folded in.
+
+        Raises
+        ------
+        DataError
+            The interactions have other users or items.
+        """
+        from alsolike.models.explicit_als.fold_in import new_users  # noqa: PLC0415 - the compiler
+
+        expect_same_ids(self, interactions)
+        rows = np.arange(len(self.users))
+        if self.history is not None:
+            differs = (self.history.user_items != interactions.user_items).tocsr()
+            rows = np.flatnonzero(np.diff(differs.indptr))
+        user_factors = self.user_factors.copy()
+        user_factors[rows] = new_users(self, interactions.user_items[rows], engine or LocalEngine())
+        user_factors.flags.writeable = False
+        return replace(self, user_factors=user_factors, history=interactions, stored_evidence=None)
+
+    def with_items(self, likers: Interactions, *, engine: Engine | None = None) -> Self:
+        """Add items, or solve for known ones again, from their ratings.
+
+        Users keep their factors: train again after many new items.
+
+        Raises
+        ------
+        DataError
+            A user is not in the model.
+        """
+        from alsolike.models.explicit_als.fold_in import new_items  # noqa: PLC0415 - the compiler
+
+        nothing = Interactions(
+            sp.csr_array((len(self.users), len(self.items)), dtype=np.float32),
+            self.users, self.items, None, self.catalogue, self.item_features, self.user_features,
+        )  # fmt: skip
+        joined = with_items_of(self.history or nothing, likers)
+        own, new = (joined.items.places_of(ids) for ids in (self.items, likers.items))
+        users = joined.users.places_of(likers.users)
+        cells = likers.user_items.tocoo()
+        shape = likers.n_items, len(self.users)
+        by_item = sp.csr_array((cells.data, (cells.col, users[cells.row])), shape=shape)
+        factors = np.zeros((joined.n_items, self.factors), dtype=np.float32)
+        counts = np.zeros(joined.n_items, dtype=np.int64)
+        factors[own], counts[own] = self.item_factors, self.item_counts
+        factors[new] = new_items(self, by_item, engine or LocalEngine())
+        counts[new] = likers.like_counts
+        return replace(
+            self,
+            items=joined.items,
+            item_factors=factors,
+            item_counts=counts,
+            catalogue=joined.catalogue,
+            item_features=joined.item_features,
+            history=None if self.history is None else joined,
+            stored_evidence=None,
+        )
+
+    def loss(self, *, engine: Engine | None = None) -> float:
+        """Calculate the loss on the history, see `ExplicitALSConfig`."""
+        from alsolike.models.explicit_als.fold_in import loss_on  # noqa: PLC0415 - the compiler
+
+        if self.history is None:
+            raise SettingError("This model holds no training ratings, which its loss is of.")
+        return loss_on(self, self.history, engine or LocalEngine())
+
+    def contributions(self, likes: Indices, values: Floats, items: Indices) -> Contributions:
+        """Split predicted ratings into contributions of ratings.
+
+        With A the matrix of the user's normal equations and z_i the factors of item i with the
+        constant of the user's bias, the prediction is what is expected of the item for anybody,
+        plus the sum over rated items j of ``(r_j - m - b_j) * z_i' A^-1 z_j``.
+        """
+        equations = RatingEquations.of(self.config, self.item_factors, likes, values)
+        targets = self.item_factors[items]
+        near = equations.similarities(targets)
+        return Contributions(equations.targets, near, base=expected_of(self.config, targets))
+
+    def _equations(self, items: Indices, values: Any) -> RatingEquations:
+        return RatingEquations.of(self.config, self.item_factors, items, values)
+
+    def __repr__(self) -> str:
+        kind = f"{self.config.factors} factors{' and biases' * self.config.biases}"
+        return (
+            f"ExplicitALSModel({len(self.users):,} users, {len(self.items):,} items, {kind}"
+            f"{f', {self.sweeps} sweeps' if self.sweeps else ''})"
+        )
