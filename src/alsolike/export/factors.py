@@ -28,7 +28,7 @@ from alsolike.export.incremental_writer import FileCounts, mirrored
 from alsolike.models.base import FittedModel, Floats
 from alsolike.models.bundle import io as bundle
 from alsolike.models.bundle.manifest import models_of_run
-from alsolike.models.protocols import HasFactors, HoldsFactors, factor_model_of
+from alsolike.models.protocols import HasFactors, factor_model_of, item_directions
 from alsolike.progress import SILENT, Observer
 from alsolike.recommending.affinities import described
 from alsolike.recommending.shared import directed_rows
@@ -128,7 +128,7 @@ def export_factors(
     ('a0', 2) 4 5
     """
     loaded, version = _loaded(model, folder)
-    found = _with_factors(loaded)
+    found = factor_model_of(loaded, "export factors")
     for rows, ids in ((found.user_factors, found.users), (found.item_factors, found.items)):
         squares = np.einsum("rf,rf->r", rows, rows, dtype=np.float64)
         directed_rows(np.sqrt(squares).astype(np.float32), ids)  # refuses those not finite
@@ -189,22 +189,14 @@ def _write(path: Path, *, ids: Vocabulary, factors: Floats, names: Any = None) -
     write_table(path, Table(columns), vectors={"factors": factors})
 
 
-def _with_factors(model: FittedModel) -> HasFactors:
-    """Return a model with factors itself, with columns such as biases; else that within it."""
-    if isinstance(model, HasFactors):
-        return model
-    return factor_model_of(model, "export factors")
-
-
 def _notes(model: FittedModel, found: HasFactors) -> list[str]:
     """Say that factors are those of a part of a model, or partly biases; or nothing."""
-    if not isinstance(model, HoldsFactors):
-        return []
     if isinstance(model, HasFactors):
-        beside = found.factors - model.factor_model.factors
+        beside = found.factors - item_directions(model).shape[1]
+        last = "last column is" if beside == 1 else f"last {beside} columns are"
         return [
-            f"The last {beside} columns are biases, part of the score and of nothing else: compare "
-            "items, and users, by the other columns alone."
+            f"The {last} for biases, part of the score and of nothing else: compare items, and "
+            "users, by the other columns alone."
         ] * bool(beside)
     return [
         f"The factors are those of the member {found.name!r} of {model.name!r}: their products are "

@@ -75,14 +75,11 @@ class HasFactors(Recommender, Protocol):
 
 @runtime_checkable
 class HoldsFactors(Protocol):
-    """Compares users and draws a map by the factors of a model within it.
-
-    That of a member, of a model made of models; or the same factors without columns of biases.
-    """
+    """Is made of models of which one has factors, to compare users and to draw a map by."""
 
     @property
     def factor_model(self) -> HasFactors:
-        """The model with these factors."""
+        """The first of them that has factors."""
 
 
 @runtime_checkable

@@ -17,9 +17,7 @@ from alsolike.models.explicit_als.config import ExplicitALSConfig
 from alsolike.models.explicit_als.equations import RatingEquations, expected_of
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.protocols import Contributions
-from alsolike.models.similarity.comparing import likes_at_least_one
-from alsolike.models.similarity.config import Affinity, SimilarityConfig
-from alsolike.models.similarity.terms import AffinityTerms, cosine_terms, dot_terms
+from alsolike.models.similarity.config import Affinity
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,21 +67,14 @@ class ExplicitALSModel(FactorModel):
         return float(self.ratings[1]), float(self.ratings[2])
 
     @functools.cached_property
-    def factor_model(self) -> FactorModel:
-        """The factors without biases, by which users and items are compared."""
-        f = self.config.factors
-        return FactorModel(
-            users=self.users,
-            items=self.items,
-            user_factors=np.ascontiguousarray(self.user_factors[:, :f]),
-            item_factors=np.ascontiguousarray(self.item_factors[:, :f]),
-            item_counts=self.item_counts,
-            settings=self.settings,
-            sweeps=self.sweeps,
-            catalogue=self.catalogue,
-            history=self.history,
-            name=self.name,
-        )
+    def item_directions(self) -> Floats:
+        """The item factors without biases, float32, (n_items, factors)."""
+        return np.ascontiguousarray(self.item_factors[:, : self.config.factors])
+
+    @functools.cached_property
+    def user_directions(self) -> Floats:
+        """The user factors without biases, float32, (n_users, factors)."""
+        return np.ascontiguousarray(self.user_factors[:, : self.config.factors])
 
     @property
     def affinities(self) -> tuple[Affinity, ...]:
@@ -95,14 +86,6 @@ class ExplicitALSModel(FactorModel):
 
     def _why_not(self, affinity: Affinity) -> str:
         return " Its scores are ratings, not shares of people."
-
-    def terms_of(self, affinity: Affinity, config: SimilarityConfig) -> AffinityTerms:
-        """Return the terms of an affinity of the factors without biases."""
-        own = self.factor_model
-        likes, bias = likes_at_least_one(self.item_counts), config.popularity_bias
-        if affinity == "dot":
-            return dot_terms(own.item_factors, likes, bias)
-        return cosine_terms(own.item_factors, own.item_norms, likes, bias)
 
     def user_scores(self, likes: sp.csr_array, item_indices: slice) -> Floats:
         """Predict ratings for people after folding them in, float32, (n, n_chosen_items)."""

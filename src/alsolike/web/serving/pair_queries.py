@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from alsolike.models.factor_model import row_norms
-from alsolike.models.protocols import HasFactors, factor_model_of, item_directions
+from alsolike.models.protocols import HasFactors, item_directions
 from alsolike.models.similarity.exact import exact_products
 from alsolike.recommending.co_likes import pair_evidence
 from alsolike.recommending.shared import unit_rows
@@ -15,12 +15,10 @@ from alsolike.web.serving.registry import ServedModel
 
 def cosine(served: ServedModel, row: int, other: int) -> float | None:
     """Return the cosine of two items' factors; None for a model without factors."""
-    if not isinstance(served.model, HasFactors):
+    model = served.model
+    if not isinstance(model, HasFactors):
         return None
-    # Of some, such as those of ratings, not all columns are compared: biases are not.
-    model = factor_model_of(served.model, "compare items")
-    pair = np.array([row, other])
-    own = item_directions(model)[pair]
+    own = item_directions(model)[np.array([row, other])]
     one, two = unit_rows(own, row_norms(own))
     (product,) = exact_products(one[None], two)
     return float(np.float32(np.clip(product, -1.0, 1.0)))  # as in lists by the cosine
