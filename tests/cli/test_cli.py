@@ -68,8 +68,8 @@ def test_help_names_the_verbs_in_the_order_of_the_flow() -> None:
     assert verbs == [
         "run", "demo", "read", "anonymize", "filter", "split", "search", "runs", "fit", "compile",
         "evaluate", "evaluate-folds", "metric-definitions", "similar", "why", "similar-users",
-        "items-for", "suggest-features", "add-items", "recommend", "scores", "explain", "gallery",
-        "describe", "configure", "export", "diff", "serve", "swap", "likes",
+        "features", "items-for", "suggest-features", "add-items", "recommend", "scores", "predict",
+        "explain", "gallery", "describe", "configure", "export", "diff", "serve", "swap", "likes",
     ]  # fmt: skip
     for verb in verbs:
         assert "Usage:" in fine(verb, "-h").output
