@@ -19,7 +19,7 @@ from alsolike.storage import cleanup
 from alsolike.storage.cleanup import scratch_folder, sweep
 from alsolike.tuning.storage.ledger import Ledger
 
-EACH = 32
+EACH = 16
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 WORD = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated.", signal.SIGHUP: "Ended, since"}
 

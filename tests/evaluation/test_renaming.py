@@ -151,7 +151,7 @@ def same_tables(one, other):
                 assert cell == twin[name], name
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 10**6))
 def test_no_figure_depends_on_how_users_and_items_are_named(seed):
     split, models, named = world(seed)
@@ -177,7 +177,7 @@ def test_no_figure_depends_on_how_users_and_items_are_named(seed):
             close(value, getattr(two.concentration, name))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 10**6))
 def test_nor_does_any_figure_of_similar_items(seed):
     split, models, named = world(seed, hold_out_unseen_users)
@@ -197,7 +197,7 @@ def test_nor_does_any_figure_of_similar_items(seed):
             same_tables(one.summary(), two.summary())
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 10**6))
 def test_what_an_objective_says_of_a_model_does_not_either(seed):
     split, models, named = world(seed)

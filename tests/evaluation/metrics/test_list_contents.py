@@ -78,7 +78,7 @@ class World:
         }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10**6), st.booleans(), st.integers(1, 4))
 def test_contents_are_means_over_all_orders_of_ties(seed, exclude_seen, levels):
     """One level is a tie of all items, of which a list shows some."""
@@ -99,7 +99,7 @@ def test_contents_are_means_over_all_orders_of_ties(seed, exclude_seen, levels):
                 assert found.per_user[f"{name}@{k}"][place] == pytest.approx(value, abs=1e-12), name
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10**6), st.booleans())
 def test_percentile_rank_is_the_mean_over_all_orders(seed, exclude_seen):
     world = World.of(seed, n_items=6)

@@ -56,7 +56,7 @@ lists = st.lists(
 sets = st.lists(st.sets(st.integers(0, 8), min_size=1), min_size=3, max_size=3)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(lists, sets)
 def test_lists_equal_the_oracle(lists, sets):
     ks = [1, 3, 9, 12]
@@ -68,7 +68,7 @@ def test_lists_equal_the_oracle(lists, sets):
                 assert out[at, column, row] == pytest.approx(expected[name], abs=1e-14), name
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.lists(st.integers(-3, 3), min_size=8, max_size=8), min_size=2, max_size=2),
     st.lists(st.permutations(range(8)), min_size=2, max_size=2),

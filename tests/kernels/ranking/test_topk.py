@@ -31,7 +31,7 @@ values = st.sampled_from([-np.inf, -2.0, -0.0, 0.0, 0.5, 0.50000006, 3.0])
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_scan_equals_sorting_everything(data):
     n_rows, n_items = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 80))
     S = data.draw(arrays(np.float32, (n_rows, n_items), elements=values.map(np.float32)))
@@ -62,7 +62,7 @@ def test_dot_is_the_defined_sum(f, seed):
 
 # Products that are no numbers of few bits, and twins of them; lengths from nothing to much.
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_panels_equal_sorting_everything(data):
     n_rows, n_items = data.draw(st.integers(1, 14)), data.draw(st.integers(1, 70))
     f, k = data.draw(st.sampled_from([1, 7, 33, 70, 130])), data.draw(st.integers(1, 40))

@@ -352,7 +352,7 @@ def test_damage_of_every_family_is_found(tmp_path: Path, family: str) -> None:
 
 
 @settings(
-    max_examples=100,
+    max_examples=50,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -565,7 +565,7 @@ def test_every_flipped_byte_is_found(folder: Path) -> None:
 
 
 @settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
