@@ -15,12 +15,10 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError
 from alsolike.models.base import Doubles, Floats, expect_same_ids
 from alsolike.models.cold_items import WithColdItems
-from alsolike.models.factor_model import FactorModel, row_norms
+from alsolike.models.factor_model import FactorModel
 from alsolike.models.lmf.config import LMFConfig
 from alsolike.models.lmf.logistic_rows import OtherSide, solve_rows
-from alsolike.models.similarity.comparing import likes_at_least_one
-from alsolike.models.similarity.config import Affinity, SimilarityConfig
-from alsolike.models.similarity.terms import AffinityTerms, cosine_terms, dot_terms
+from alsolike.models.similarity.config import Affinity
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,14 +73,6 @@ class LMFModel(FactorModel):
         if affinity in ("evidence", "audience"):
             return " Its scores are log-odds, not shares of people."
         return ""
-
-    def terms_of(self, affinity: Affinity, config: SimilarityConfig) -> AffinityTerms:
-        """Return the terms of an affinity of the factors without biases."""
-        likes, bias = likes_at_least_one(self.item_counts), config.popularity_bias
-        vectors = self.item_directions
-        if affinity == "cosine":
-            return cosine_terms(vectors, row_norms(vectors), likes, bias)
-        return dot_terms(vectors, likes, bias)
 
     @functools.cached_property
     def _fixed_items(self) -> OtherSide:
