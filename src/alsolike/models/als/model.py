@@ -5,12 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.features.features import Features
 from alsolike.data.interactions import Interactions
-from alsolike.data.merge import with_items_of
 from alsolike.data.validation import said
 from alsolike.engines.base import Engine, pieces
 from alsolike.engines.local import LocalEngine
@@ -19,6 +17,7 @@ from alsolike.models.als.config import ALSConfig
 from alsolike.models.als.normal_equations import UserEquations
 from alsolike.models.base import Doubles, Floats, Indices, expect_same_ids
 from alsolike.models.factor_model import FactorModel
+from alsolike.models.liked_items import WithLikedItems
 from alsolike.models.protocols import Contributions, expect_model
 from alsolike.models.values import ages_of, timed, with_ages
 
@@ -185,45 +184,21 @@ class ALSModel(FactorModel):
         engine = engine or LocalEngine()
         if self.ages is not None and self.history is not None:
             likers = timed(likers, self.history)
-        nothing = Interactions(
-            sp.csr_array((len(self.users), len(self.items)), dtype=np.float32),
-            self.users, self.items, None, self.catalogue, self.item_features, self.user_features,
-        )  # fmt: skip
-        joined = with_items_of(self.history or nothing, likers)
-        own, new = (joined.items.places_of(ids) for ids in (self.items, likers.items))
-        users = joined.users.places_of(likers.users)
-        ages = self.ages_until(likers, None if self.history is None else joined)
-        cells = likers.user_items.tocoo()
-
-        def by_item(values: npt.NDArray[Any]) -> sp.csr_array:
-            shape = likers.n_items, len(self.users)
-            return sp.csr_array((values, (cells.col, users[cells.row])), shape=shape)
-
-        factors = np.zeros((joined.n_items, self.factors), dtype=np.float32)
-        counts = np.zeros(joined.n_items, dtype=np.int64)
-        factors[own], counts[own] = self.item_factors, self.item_counts
-        aged = None if ages is None else by_item(ages).data
-        features = None if joined.item_features is None else joined.item_features.take(new)
-        factors[new] = new_items(
-            self, by_item(cells.data), engine, aged, self._prior("item", features)
-        )
-        counts[new] = likers.like_counts
+        known = WithLikedItems.of(self, likers)
+        ages = self.ages_until(likers, known.history)
+        aged = None if ages is None else known.by_item(ages).data
+        features = known.joined.item_features
+        features = None if features is None else features.take(known.new)
+        added = new_items(self, known.by_item(), engine, aged, self._prior("item", features))
+        fields = known.fields(added)
+        factors = fields["item_factors"]
         values, basis = eigenbasis(gramian(factors, engine), engine)
         users_now, items_now = self.user_factors, factors
         if not self.is_nonnegative:
             users_now, items_now = (turned(one, basis, engine) for one in (users_now, items_now))
+        turned_fields = {"user_factors": users_now, "item_factors": items_now}
         return replace(
-            self,
-            items=joined.items,
-            user_factors=users_now,
-            item_factors=items_now,
-            eigenvalues=values,
-            item_counts=counts,
-            catalogue=joined.catalogue,
-            item_features=joined.item_features,
-            history=None if self.history is None else joined,
-            stored_evidence=None,
-            **self._in_basis(basis, engine),
+            self, **(fields | turned_fields), eigenvalues=values, **self._in_basis(basis, engine)
         )
 
     def _prior(self, side: Literal["user", "item"], features: Features | None) -> Floats | None:

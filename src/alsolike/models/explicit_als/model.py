@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.merge import with_items_of
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
@@ -16,6 +15,7 @@ from alsolike.models.base import Doubles, Floats, Indices, expect_same_ids
 from alsolike.models.explicit_als.config import ExplicitALSConfig
 from alsolike.models.explicit_als.equations import RatingEquations, expected_of
 from alsolike.models.factor_model import FactorModel
+from alsolike.models.liked_items import WithLikedItems
 from alsolike.models.protocols import Contributions
 from alsolike.models.similarity.config import Affinity
 
@@ -143,31 +143,9 @@ class ExplicitALSModel(FactorModel):
         """
         from alsolike.models.explicit_als.fold_in import new_items  # noqa: PLC0415 - the compiler
 
-        nothing = Interactions(
-            sp.csr_array((len(self.users), len(self.items)), dtype=np.float32),
-            self.users, self.items, None, self.catalogue, self.item_features, self.user_features,
-        )  # fmt: skip
-        joined = with_items_of(self.history or nothing, likers)
-        own, new = (joined.items.places_of(ids) for ids in (self.items, likers.items))
-        users = joined.users.places_of(likers.users)
-        cells = likers.user_items.tocoo()
-        shape = likers.n_items, len(self.users)
-        by_item = sp.csr_array((cells.data, (cells.col, users[cells.row])), shape=shape)
-        factors = np.zeros((joined.n_items, self.factors), dtype=np.float32)
-        counts = np.zeros(joined.n_items, dtype=np.int64)
-        factors[own], counts[own] = self.item_factors, self.item_counts
-        factors[new] = new_items(self, by_item, engine or LocalEngine())
-        counts[new] = likers.like_counts
-        return replace(
-            self,
-            items=joined.items,
-            item_factors=factors,
-            item_counts=counts,
-            catalogue=joined.catalogue,
-            item_features=joined.item_features,
-            history=None if self.history is None else joined,
-            stored_evidence=None,
-        )
+        known = WithLikedItems.of(self, likers)
+        added = new_items(self, known.by_item(), engine or LocalEngine())
+        return replace(self, **known.fields(added))
 
     def loss(self, *, engine: Engine | None = None) -> float:
         """Calculate the loss on the history, see `ExplicitALSConfig`."""

@@ -9,13 +9,13 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from alsolike.data.interactions import Interactions
-from alsolike.data.merge import with_items_of
 from alsolike.engines.base import Engine
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError
 from alsolike.models.base import Doubles, Floats, expect_same_ids
 from alsolike.models.cold_items import WithColdItems
 from alsolike.models.factor_model import FactorModel
+from alsolike.models.liked_items import WithLikedItems
 from alsolike.models.lmf.config import LMFConfig
 from alsolike.models.lmf.logistic_rows import OtherSide, solve_rows
 from alsolike.models.similarity.config import Affinity
@@ -126,29 +126,11 @@ class LMFModel(FactorModel):
         DataError
             A user is not in the model.
         """
-        nothing = Interactions(
-            sp.csr_array((len(self.users), len(self.items)), dtype=np.float32),
-            self.users, self.items, None, self.catalogue, self.item_features, self.user_features,
-        )  # fmt: skip
-        joined = with_items_of(self.history or nothing, likers)
-        own, new = (joined.items.places_of(ids) for ids in (self.items, likers.items))
-        users = joined.users.places_of(likers.users)
-        cells = likers.user_items.tocoo()
-        shape = likers.n_items, len(self.users)
-        by_item = sp.csr_array((cells.data, (cells.col, users[cells.row])), shape=shape)
-        rows = weighted_rows(by_item, self.config)
-        factors = np.zeros((joined.n_items, self.factors), dtype=np.float32)
-        weights = np.zeros(joined.n_items)
-        counts = np.zeros(joined.n_items, dtype=np.int64)
-        factors[own], weights[own] = self.item_factors, self.item_weights
-        counts[own] = self.item_counts
-        factors[new] = self._new_items(rows, engine or LocalEngine())
-        weights[new], counts[new] = row_weights(rows), likers.like_counts
-        return replace(
-            self, items=joined.items, item_factors=factors, item_weights=weights,
-            item_counts=counts, catalogue=joined.catalogue, item_features=joined.item_features,
-            history=None if self.history is None else joined, stored_evidence=None,
-        )  # fmt: skip
+        known = WithLikedItems.of(self, likers)
+        rows = weighted_rows(known.by_item(), self.config)
+        added = self._new_items(rows, engine or LocalEngine())
+        weights = known.placed(self.item_weights, row_weights(rows))
+        return replace(self, **known.fields(added), item_weights=weights)
 
     def with_items_unscored(self, known: WithColdItems) -> Self:
         """Add items without likes: as unlikely as the users' factors make an item without any."""
