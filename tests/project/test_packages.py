@@ -40,6 +40,7 @@ SMALL = {
     "models/linear/training_rows.py": "for both families of linear models",
     "models/similarity/exact.py": "the one sum of lists, explanations and reasons",
     "recommending/ranking/weight_sums.py": "one source of scores, as the compiler needs it",
+    "models/sweeps.py": "the one loop of trainings in sweeps",
     "progress.py": "protocols that all layers above import",
     "tuning/budget/warm_up.py": "also for workers, which forecast nothing",
     "web/edge/exchange.py": "headers, path and client of a request, for all middlewares",

@@ -25,6 +25,7 @@ from alsolike.models.als.half_sweep import (
 from alsolike.models.als.model import ALSModel, expect_als
 from alsolike.models.als.momentum import Momentum
 from alsolike.models.base import expect_same_ids
+from alsolike.models.sweeps import last_model_of, models_of
 from alsolike.progress import SILENT, Observer
 from alsolike.usage_hints import with_example
 
@@ -81,12 +82,7 @@ def iterate(
     True
     """
     training = _training(train, config, start, engine or LocalEngine())
-    observer.start("sweeps", config.iterations)
-    for _ in range(config.iterations):
-        training.sweep()
-        observer.advance()
-        yield training.model()
-    observer.finish()
+    yield from models_of(training, config.iterations, observer)
 
 
 @with_example("model = al.fit(likes, al.ALSConfig(factors=64))")
@@ -109,12 +105,7 @@ def fit(
     ALSModel(2 users, 2 items, 2 factors, 3 sweeps)
     """
     training = _training(train, config, start, engine or LocalEngine())
-    observer.start("sweeps", config.iterations)
-    for _ in range(config.iterations):
-        training.sweep()
-        observer.advance()
-    observer.finish()
-    return training.model()
+    return last_model_of(training, config.iterations, observer)
 
 
 @with_example("al.fold_in(model, likes)")

@@ -16,6 +16,7 @@ from alsolike.models.explicit_als.config import ExplicitALSConfig
 from alsolike.models.explicit_als.fold_in import new_users
 from alsolike.models.explicit_als.half_sweep import side_of, solve_ratings
 from alsolike.models.explicit_als.model import ExplicitALSModel
+from alsolike.models.sweeps import models_of
 from alsolike.progress import SILENT, Observer
 
 Floats = npt.NDArray[np.float32]
@@ -69,12 +70,7 @@ def iterate(
     True
     """
     training = Training(train, config, start, engine or LocalEngine())
-    observer.start("sweeps", config.iterations)
-    for _ in range(config.iterations):
-        training.sweep()
-        observer.advance()
-        yield training.model()
-    observer.finish()
+    yield from models_of(training, config.iterations, observer)
 
 
 class Training:

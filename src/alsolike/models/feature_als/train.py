@@ -17,6 +17,7 @@ from alsolike.models.feature_als.config import FeatureALSConfig
 from alsolike.models.feature_als.model import FeatureALSModel, FeatureFactors
 from alsolike.models.feature_als.ridge import Ridge
 from alsolike.models.feature_vectors import column_scales, expect_blocks, vectors_of
+from alsolike.models.sweeps import last_model_of, models_of
 from alsolike.progress import SILENT, Observer
 
 Floats = npt.NDArray[np.float32]
@@ -39,12 +40,7 @@ def iterate(
     `alsolike.models.als.prior`; the regression alternates with them.
     """
     training = FeatureTraining(train, config, start, engine or LocalEngine())
-    observer.start("sweeps", config.iterations)
-    for _ in range(config.iterations):
-        training.sweep()
-        observer.advance()
-        yield training.model()
-    observer.finish()
+    yield from models_of(training, config.iterations, observer)
 
 
 def fit(
@@ -57,12 +53,7 @@ def fit(
 ) -> FeatureALSModel:
     """Return the last model of `iterate`, without one of each sweep in memory."""
     training = FeatureTraining(train, config, start, engine or LocalEngine())
-    observer.start("sweeps", config.iterations)
-    for _ in range(config.iterations):
-        training.sweep()
-        observer.advance()
-    observer.finish()
-    return training.model()
+    return last_model_of(training, config.iterations, observer)
 
 
 class FeatureTraining(Training):

@@ -22,6 +22,7 @@ from alsolike.models.history_model import training_likes
 from alsolike.models.pairwise.config import PairwiseConfig, WARPConfig
 from alsolike.models.pairwise.schedule import Schedule
 from alsolike.models.pairwise.squares import Squares
+from alsolike.models.sweeps import last_model_of, models_of
 from alsolike.progress import SILENT, Observer
 
 if TYPE_CHECKING:  # which trains on
@@ -74,12 +75,7 @@ def iterate(
         `start` has another number of factors.
     """
     training = Training(train, config, kind, start, engine or LocalEngine())
-    observer.start("sweeps", config.iterations)
-    for _ in range(config.iterations):
-        training.epoch()
-        observer.advance()
-        yield training.model()
-    observer.finish()
+    yield from models_of(training, config.iterations, observer)
 
 
 def fit(
@@ -93,12 +89,7 @@ def fit(
 ) -> Own:
     """Return the last model of `iterate`, without one of each epoch in memory."""
     training = Training(train, config, kind, start, engine or LocalEngine())
-    observer.start("sweeps", config.iterations)
-    for _ in range(config.iterations):
-        training.epoch()
-        observer.advance()
-    observer.finish()
-    return training.model()
+    return last_model_of(training, config.iterations, observer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +180,7 @@ class Training(Generic[Own]):
         self._squares.items[known] = start.squares.items[own[known]]
         self._squares.biases[known] = start.squares.biases[own[known]]
 
-    def epoch(self) -> None:
+    def sweep(self) -> None:
         """Take a step for each like."""
         rng = np.random.default_rng([self._config.seed, self._epochs])
         users, items = (
