@@ -20,6 +20,19 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
+def in_two_columns(facts: Sequence[tuple[str, str]]) -> str:
+    """Return labels and texts as lines, with all texts below each other.
+
+    Examples
+    --------
+    >>> print(in_two_columns([("rows", "7"), ("duplicate rows", "0")]))
+    rows            7
+    duplicate rows  0
+    """
+    width = max((len(label) for label, _ in facts), default=0)
+    return "\n".join(f"{label.ljust(width)}  {text}" for label, text in facts)
+
+
 def duration(seconds: float | None) -> str:
     """Return a time for people, to two digits or to the second.
 

@@ -24,7 +24,7 @@ from alsolike.data.validation import column_of
 from alsolike.data.vocabulary import is_blank
 from alsolike.errors import SettingError
 from alsolike.storage.atomic import refuse_overlap
-from alsolike.text import counted
+from alsolike.text import counted, in_two_columns
 from alsolike.usage_hints import with_example
 
 _MOST_NAMED = 3
@@ -93,8 +93,7 @@ class Anonymized:
             kept_apart = "keep it secret, and apart from the table"
             facts.append(("new key", f"{self.new_key}: {kept_apart}"))
         facts += [("warning", warning) for warning in self.warnings]
-        width = max(len(label) for label, _ in facts)
-        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in facts)
+        return in_two_columns(facts)
 
 
 @with_example('al.anonymize("likes.csv", "shared.csv", key_file="key.bin", user="user")')

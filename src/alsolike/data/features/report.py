@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from alsolike.data.features.features import Block
-from alsolike.text import counted
+from alsolike.text import counted, in_two_columns
 
 _SHOWN = 5  # most frequent features
 _LONG = 40  # characters of a feature that are shown
@@ -167,6 +167,5 @@ class FeatureReport:
         return facts
 
     def __str__(self) -> str:
-        facts = [*self.facts(), *(("warning", warning) for warning in self.warnings)]
-        width = max(len(label) for label, _ in facts)
-        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in facts)
+        warnings = (("warning", warning) for warning in self.warnings)
+        return in_two_columns([*self.facts(), *warnings])

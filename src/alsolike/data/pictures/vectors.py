@@ -29,7 +29,7 @@ from alsolike.data.vocabulary import Vocabulary
 from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.progress import SILENT, Observer
-from alsolike.text import counted
+from alsolike.text import counted, in_two_columns
 from alsolike.usage_hints import with_example
 
 Floats = npt.NDArray[np.float32]
@@ -90,9 +90,7 @@ class PictureReport:
         return [*facts, *self.left_out]
 
     def __str__(self) -> str:
-        facts = self.facts()
-        width = max(len(label) for label, _ in facts)
-        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in facts)
+        return in_two_columns(self.facts())
 
 
 @with_example('al.picture_vectors("items.csv", column="image")')

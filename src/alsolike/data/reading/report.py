@@ -11,6 +11,7 @@ from alsolike.data.reading.cleaning.time_units import shown
 from alsolike.data.reading.delimited.dialect import Dialect
 from alsolike.data.reading.source_table import SourceTable
 from alsolike.tables import wrapped
+from alsolike.text import in_two_columns
 
 # Facts that `brief` prints in one line; warnings are printed apart.
 _IN_ONE = ("source", "rows", "users", "items", "interactions", "note", "warning")
@@ -289,9 +290,7 @@ class ReadReport:
         return "\n".join(wrapped(line, width, indent=2) for line in facts)
 
     def __str__(self) -> str:
-        facts = self.facts()
-        width = max(len(label) for label, _ in facts)
-        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in facts)
+        return in_two_columns(self.facts())
 
 
 def _dialect(dialect: Dialect) -> str:

@@ -11,6 +11,7 @@ from alsolike.data.interactions import Interactions
 from alsolike.errors import DataError
 from alsolike.evaluation.metrics.exposure import Exposure
 from alsolike.tables import Table
+from alsolike.text import in_two_columns
 
 Counts = npt.NDArray[np.int64]
 Lists = npt.NDArray[np.int32]
@@ -79,9 +80,7 @@ class Concentration:
         return Table({"figure": labels, "value": texts})
 
     def __str__(self) -> str:
-        facts = self.facts()
-        width = max(len(label) for label, _ in facts)
-        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in facts)
+        return in_two_columns(self.facts())
 
 
 def concentration(

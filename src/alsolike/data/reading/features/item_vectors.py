@@ -21,6 +21,7 @@ from alsolike.engines.local import LocalEngine
 from alsolike.errors import DataError, SettingError
 from alsolike.progress import SILENT, Observer
 from alsolike.storage.atomic import replacing
+from alsolike.text import in_two_columns
 from alsolike.usage_hints import with_example
 
 Floats = npt.NDArray[np.float32]
@@ -140,8 +141,7 @@ class TextReport:
         if left := self.items - self.with_vector:
             facts.append(("left out: items without known words", f"{left:,}"))
         facts += self.left_out
-        width = max(len(label) for label, _ in facts)
-        return "\n".join(f"{label.ljust(width)}  {text}" for label, text in facts)
+        return in_two_columns(facts)
 
 
 @with_example('al.text_vectors("items.csv", column="description")')
