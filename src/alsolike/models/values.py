@@ -234,6 +234,22 @@ def with_ages(likes: Interactions, ages: Doubles) -> sp.csr_array:
     return sp.csr_array((ages, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
+def changed_users(
+    before: Interactions | None,
+    now: Interactions,
+    ages_before: Doubles | None = None,
+    ages: Doubles | None = None,
+) -> npt.NDArray[np.intp]:
+    """Return the rows of users whose likes, or their ages, differ; all, if none were known."""
+    if before is None:
+        return np.arange(now.n_users)
+    changed = np.diff((before.user_items != now.user_items).tocsr().indptr) > 0
+    if ages is not None and ages_before is not None:
+        aged = with_ages(now, ages) != with_ages(before, ages_before)
+        changed |= np.diff(aged.tocsr().indptr) > 0
+    return np.flatnonzero(changed)
+
+
 def forms_to_try(values: npt.NDArray[Any]) -> list[ValueWeights]:
     """Return the forms that a search tries: binary, and the logarithm where values differ.
 

@@ -19,7 +19,7 @@ from alsolike.models.base import Doubles, Floats, Indices, expect_same_ids
 from alsolike.models.factor_model import FactorModel
 from alsolike.models.liked_items import WithLikedItems
 from alsolike.models.protocols import Contributions, expect_model
-from alsolike.models.values import ages_of, timed, with_ages
+from alsolike.models.values import ages_of, changed_users, timed, with_ages
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,14 +149,7 @@ class ALSModel(FactorModel):
 
         expect_same_ids(self, interactions)
         ages = self.config.loss_config.value_weights.ages(interactions)
-        rows = np.arange(len(self.users))
-        if self.history is not None:
-            differs = (self.history.user_items != interactions.user_items).tocsr()
-            changed = np.diff(differs.indptr) > 0
-            if ages is not None and self.ages is not None:
-                aged = with_ages(interactions, ages) != with_ages(self.history, self.ages)
-                changed |= np.diff(aged.tocsr().indptr) > 0
-            rows = np.flatnonzero(changed)
+        rows = changed_users(self.history, interactions, self.ages, ages)
         user_factors = self.user_factors.copy()
         own = interactions.user_items[rows]
         if ages is not None:

@@ -18,6 +18,7 @@ from alsolike.models.factor_model import FactorModel
 from alsolike.models.liked_items import WithLikedItems
 from alsolike.models.protocols import Contributions
 from alsolike.models.similarity.config import Affinity
+from alsolike.models.values import changed_users
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,10 +123,7 @@ class ExplicitALSModel(FactorModel):
         from alsolike.models.explicit_als.fold_in import new_users  # noqa: PLC0415 - the compiler
 
         expect_same_ids(self, interactions)
-        rows = np.arange(len(self.users))
-        if self.history is not None:
-            differs = (self.history.user_items != interactions.user_items).tocsr()
-            rows = np.flatnonzero(np.diff(differs.indptr))
+        rows = changed_users(self.history, interactions)
         user_factors = self.user_factors.copy()
         user_factors[rows] = new_users(self, interactions.user_items[rows], engine or LocalEngine())
         user_factors.flags.writeable = False

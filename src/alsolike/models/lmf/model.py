@@ -19,6 +19,7 @@ from alsolike.models.liked_items import WithLikedItems
 from alsolike.models.lmf.config import LMFConfig
 from alsolike.models.lmf.logistic_rows import OtherSide, solve_rows
 from alsolike.models.similarity.config import Affinity
+from alsolike.models.values import changed_users
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,10 +106,7 @@ class LMFModel(FactorModel):
             The interactions have other users or items.
         """
         expect_same_ids(self, interactions)
-        rows = np.arange(len(self.users))
-        if self.history is not None:
-            differs = (self.history.user_items != interactions.user_items).tocsr()
-            rows = np.flatnonzero(np.diff(differs.indptr) > 0)
+        rows = changed_users(self.history, interactions)
         user_factors = self.user_factors.copy()
         if len(rows):
             user_factors[rows] = solve_rows(

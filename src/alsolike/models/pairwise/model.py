@@ -21,7 +21,7 @@ from alsolike.models.pairwise.fold_in import Steps, sample_of, steps_of
 from alsolike.models.pairwise.squares import Squares
 from alsolike.models.protocols import Contributions
 from alsolike.models.similarity.config import Affinity
-from alsolike.models.values import ages_of, timed, with_ages
+from alsolike.models.values import ages_of, changed_users, timed, with_ages
 
 _USERS = 64  # that are folded in together
 
@@ -122,14 +122,7 @@ class PairwiseModel(FactorModel):
         """
         expect_same_ids(self, interactions)
         ages = self.config.value_weights.ages(interactions)
-        changed = np.ones(len(self.users), dtype=bool)
-        if self.history is not None:
-            before, now = self.history.user_items, interactions.user_items
-            changed = np.diff((before != now).tocsr().indptr) > 0
-            if ages is not None and self.ages is not None:
-                aged = with_ages(interactions, ages) != with_ages(self.history, self.ages)
-                changed |= np.diff(aged.tocsr().indptr) > 0
-        rows = np.flatnonzero(changed)
+        rows = changed_users(self.history, interactions, self.ages, ages)
         own, user_factors = interactions.user_items[rows], self.user_factors.copy()
         aged_rows = None if ages is None else with_ages(interactions, ages)[rows]
 
