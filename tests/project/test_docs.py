@@ -211,6 +211,7 @@ def options_of(verb: click.Command) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_commands_exist(page: Path) -> None:
     """Every command that a page names has its verb and its options; whole ones parse."""
+    above = click.Context(main, info_name="alsolike", **main.context_settings)
     for block in blocks_of(page):
         if block.language != "sh":
             continue
@@ -219,7 +220,7 @@ def test_commands_exist(page: Path) -> None:
             if verb is None:
                 assert words[0] in {"--help", "--version"}, words
             else:
-                verb.make_context(words[0], words[1:])
+                verb.make_context(words[0], words[1:], parent=above)
     prose = _FENCE.sub("", page.read_text(encoding="utf-8"))
     for span in re.findall(r"`alsolike ([a-z][^`]*)`", prose):
         verb = verb_of(span.split())
